@@ -1,0 +1,42 @@
+// jumpcut/lowlevel/context.hpp: stopping in one place and going on in another.
+
+#include <jumpcut/lowlevel/context.hpp>
+
+#include <jumpcut/error.hpp>
+
+#include <array>
+#include <memory>
+
+#include <catch2/catch.hpp>
+
+using jumpcut::lowlevel::Context;
+
+namespace {
+
+struct Echo {
+  Context main;
+  Context* self = nullptr;
+};
+
+void echo(void* argument, void* message) {
+  auto& e = *static_cast<Echo*>(argument);
+  for (;;) message = e.self->switch_to(e.main, static_cast<char*>(message) + 1);
+}
+
+}  // namespace
+
+TEST_CASE("a message travels with each switch") {
+  auto stack = std::make_unique<std::array<std::byte, 64 * 1024>>();
+  Echo e;
+  Context context(*stack, echo, &e);
+  e.self = &context;
+  char text[] = "abc";
+  CHECK(e.main.switch_to(context, text) == text + 1);
+  CHECK(e.main.switch_to(context, text + 1) == text + 2);
+}
+
+TEST_CASE("a stack that is too small and a missing function are refused by name") {
+  std::array<std::byte, 64> small{};
+  CHECK_THROWS_WITH(Context(small, echo, nullptr), Catch::Contains("stack of 64 bytes"));
+  CHECK_THROWS_AS(Context(small, nullptr, nullptr), jumpcut::ValueError);
+}
