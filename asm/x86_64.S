@@ -171,6 +171,38 @@ FUNCTION jumpcut_on_top, hidden
         ret                             // this one returns to its own caller, so `ret` predicts well
 END jumpcut_on_top
 
+// uint64_t jumpcut_control(void)
+// The control words that are in force.
+FUNCTION jumpcut_control, hidden
+        endbr64
+        movq    $0, -8(%rsp)            // the red zone
+        stmxcsr -8(%rsp)
+        fnstcw  -4(%rsp)
+        movl    -4(%rsp), %eax          // not one load: it would wait for both stores
+        shlq    $32, %rax
+        movl    -8(%rsp), %ecx
+        orq     %rcx, %rax
+        ret
+END jumpcut_control
+
+// void jumpcut_set_control(uint64_t control /*rdi*/)
+// Puts them in force; costs little if they are already.
+FUNCTION jumpcut_set_control, hidden
+        endbr64
+        movl    %edi, -16(%rsp)
+        shrq    $32, %rdi
+        movl    %edi, -12(%rsp)
+        leaq    -16-JC_CONTROL(%rsp), %rsi
+        leaq    -8-JC_CONTROL(%rsp), %rdi
+        stmxcsr JC_CONTROL(%rdi)
+        fnstcw  JC_CONTROL+4(%rdi)
+        IF_CONTROL_UNLIKE %rdi, %rsi, 3f
+        ret
+3:      ldmxcsr JC_CONTROL(%rsi)
+        fldcw   JC_CONTROL+4(%rsi)
+        ret
+END jumpcut_set_control
+
 // The first instructions a context runs: calls base(argument, message). Not by FUNCTION, because
 // its own address is a return address and needs the nop inside its CFI.
         .p2align 4
