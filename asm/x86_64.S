@@ -182,8 +182,7 @@ END jumpcut_on_top
         nop
 jumpcut_entry:
         endbr64
-        popq    %rdi
-        .cfi_adjust_cfa_offset -8
+        movq    (%rsp), %rdi            // read, not popped: the stack is aligned as it is
         movq    %rdx, %rsi
         call    *%rbx
         call    jumpcut_entry_returned  // says so and aborts
