@@ -5,6 +5,7 @@
 #include <jumpcut/error.hpp>
 
 #include <array>
+#include <cfenv>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -69,4 +70,34 @@ TEST_CASE("an entry function finds the stack aligned as after any call, whatever
     a.main.switch_to(context);
     CHECK(a.frame % 16 == 0);
   }
+}
+
+namespace {
+
+struct Trapping {
+  Context main;
+  Context* self = nullptr;
+  volatile long double zero = 0;
+  volatile long double result = 0;
+};
+
+void compute_with_traps(void* argument, void*) {
+  auto& t = *static_cast<Trapping*>(argument);
+  feenableexcept(FE_DIVBYZERO);
+  t.self->switch_to(t.main);
+  t.result = t.zero + 1;
+  t.self->switch_to(t.main);
+}
+
+}  // namespace
+
+TEST_CASE("a context that traps on division by zero is not trapped for another's division") {
+  auto stack = std::make_unique<std::array<std::byte, 64 * 1024>>();
+  Trapping t;
+  Context context(*stack, compute_with_traps, &t);
+  t.self = &context;
+  t.main.switch_to(context);
+  t.result = 1 / t.zero;
+  t.main.switch_to(context);
+  CHECK(t.result == 1.0L);
 }
