@@ -54,17 +54,17 @@ void Context::announced_entry(void* context, void* message) {
   self.entry_(self.argument_, message);
 }
 
-[[gnu::no_sanitize("thread")]] void* Context::switch_announced(Context& to,
-                                                               void* message) noexcept {
+__attribute__((no_sanitize("thread"))) void* Context::switch_announced(Context& to,
+                                                                       void* message) noexcept {
   impl::sanitizers::leaving(stack_, to.stack_);
   message = impl::jumpcut_switch(&saved_, &to.saved_, message);
   impl::sanitizers::arrived(stack_);
   return message;
 }
 
-[[gnu::no_sanitize("thread")]] void Context::leave_to(Context& to, void* message,
-                                                      void (*function)(void*) noexcept,
-                                                      void* argument) noexcept {
+__attribute__((no_sanitize("thread"))) void Context::leave_to(Context& to, void* message,
+                                                              void (*function)(void*) noexcept,
+                                                              void* argument) noexcept {
   impl::sanitizers::leaving(stack_, to.stack_, true);
   impl::jumpcut_leave(&to.saved_, message, function, argument);
 }
