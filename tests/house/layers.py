@@ -19,14 +19,24 @@ USES[UMBRELLA] = {UMBRELLA, *USES}
 PUBLIC = {
     "jumpcut.hpp": UMBRELLA,
     "jumpcut.h": UMBRELLA,
+
     "error.hpp": "base",
     "impl/config.hpp": "base",
     "impl/export.hpp": "base",
+    "impl/memory.hpp": "base",
     "impl/saved.hpp": "base",
+
     "impl/switch.hpp": "context",
     "lowlevel/context.hpp": "context",
+
     "lowlevel/stack_pool.hpp": "stack",
+
+    "fiber_local.hpp": "fiber",
+    "impl/core.hpp": "fiber",
+    "impl/job.hpp": "fiber",
+    "impl/ready_queue.hpp": "fiber",
     "lowlevel/fiber.hpp": "fiber",
+    "lowlevel/park.hpp": "fiber",
     "lowlevel/scheduler.hpp": "fiber",
 }
 
