@@ -151,6 +151,23 @@ FUNCTION jumpcut_on_top, hidden
         ret
 END jumpcut_on_top
 
+// uint64_t jumpcut_control(void)
+FUNCTION jumpcut_control, hidden
+        hint    #34
+        mrs     x0, fpcr
+        ret
+END jumpcut_control
+
+// void jumpcut_set_control(uint64_t control /*x0*/)
+FUNCTION jumpcut_set_control, hidden
+        hint    #34
+        mrs     x1, fpcr
+        cmp     x0, x1
+        b.eq    1f
+        msr     fpcr, x0
+1:      ret
+END jumpcut_set_control
+
 // base(argument, message)
         .p2align 4
         .globl  jumpcut_entry

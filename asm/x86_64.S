@@ -67,14 +67,23 @@
 
 // Jumps to `unlike` if the control words at `now` differ from those at `wanted`. The low six bits
 // of mxcsr are status. Two loads, each as wide as its store: one wide load would wait for both.
+// LOAD_CONTROL is what `unlike` does, and rare: both words, whichever differs. The x87 flags are
+// nobody's and go: left standing, one context's old division by zero would trap in another that
+// asks for traps. `fclex` waits first, so that what a context did itself is trapped while it runs.
 .macro IF_CONTROL_UNLIKE now, wanted, unlike
         movl    JC_CONTROL(\now), %eax
         xorl    JC_CONTROL(\wanted), %eax
-        testl   $0xffc0, %eax
+        testl   $~0x3f, %eax
         jnz     \unlike
         movzwl  JC_CONTROL+4(\now), %eax
         cmpw    JC_CONTROL+4(\wanted), %ax
         jne     \unlike
+.endm
+
+.macro LOAD_CONTROL wanted
+        fclex
+        ldmxcsr JC_CONTROL(\wanted)
+        fldcw   JC_CONTROL+4(\wanted)
 .endm
 
 // void* jumpcut_switch(Saved* from /*rdi*/, Saved* to /*rsi*/, void* message /*rdx*/)
@@ -98,8 +107,7 @@ FUNCTION jumpcut_switch
         GO_ON
         .cfi_restore_state
 
-3:      ldmxcsr JC_CONTROL(%rsi)        // rare, so out of the way: both words, whichever differs
-        fldcw   JC_CONTROL+4(%rsi)
+3:      LOAD_CONTROL %rsi
         jmp     1b
 
         nop                             // the byte before a return address, for unwinders
@@ -140,8 +148,7 @@ FUNCTION jumpcut_leave, hidden
         fnstcw  JC_CONTROL+4(%rdi)
         IF_CONTROL_UNLIKE %rdi, %rsi, 3f
 1:      GO_ON
-3:      ldmxcsr JC_CONTROL(%rsi)
-        fldcw   JC_CONTROL+4(%rsi)
+3:      LOAD_CONTROL %rsi
         jmp     1b
 END jumpcut_leave
 
@@ -171,6 +178,38 @@ FUNCTION jumpcut_on_top, hidden
         ret                             // this one returns to its own caller, so `ret` predicts well
 END jumpcut_on_top
 
+// uint64_t jumpcut_control(void)
+// The control words that are in force.
+FUNCTION jumpcut_control, hidden
+        endbr64
+        movq    $0, -8(%rsp)            // the red zone
+        stmxcsr -8(%rsp)
+        fnstcw  -4(%rsp)
+        movl    -4(%rsp), %eax          // not one load: it would wait for both stores
+        shlq    $32, %rax
+        movl    -8(%rsp), %ecx
+        orq     %rcx, %rax
+        ret
+END jumpcut_control
+
+// void jumpcut_set_control(uint64_t control /*rdi*/)
+// Puts them in force; costs little if they are already.
+FUNCTION jumpcut_set_control, hidden
+        endbr64
+        movl    %edi, -16(%rsp)
+        shrq    $32, %rdi
+        movl    %edi, -12(%rsp)
+        leaq    -16-JC_CONTROL(%rsp), %rsi
+        leaq    -8-JC_CONTROL(%rsp), %rdi
+        stmxcsr JC_CONTROL(%rdi)
+        fnstcw  JC_CONTROL+4(%rdi)
+        IF_CONTROL_UNLIKE %rdi, %rsi, 3f
+        ret
+3:      ldmxcsr JC_CONTROL(%rsi)
+        fldcw   JC_CONTROL+4(%rsi)
+        ret
+END jumpcut_set_control
+
 // The first instructions a context runs: calls base(argument, message). Not by FUNCTION, because
 // its own address is a return address and needs the nop inside its CFI.
         .p2align 4
@@ -182,8 +221,7 @@ END jumpcut_on_top
         nop
 jumpcut_entry:
         endbr64
-        popq    %rdi
-        .cfi_adjust_cfa_offset -8
+        movq    (%rsp), %rdi            // read, not popped: the stack is aligned as it is
         movq    %rdx, %rsi
         call    *%rbx
         call    jumpcut_entry_returned  // says so and aborts

@@ -57,7 +57,7 @@ namespace jumpcut::impl {
       "fnstcw  0x24(%%rdi)\n\t"
       "movl    0x20(%%rdi), %%eax\n\t"
       "xorl    0x20(%%rsi), %%eax\n\t"
-      "testl   $0xffc0, %%eax\n\t"
+      "testl   $~0x3f, %%eax\n\t"
       "jnz     3f\n\t"
       "movzwl  0x24(%%rdi), %%eax\n\t"
       "cmpw    0x24(%%rsi), %%ax\n\t"
@@ -68,6 +68,7 @@ namespace jumpcut::impl {
       "movq    0x00(%%rsi), %%rsp\n\t"
       "jmp     *0x08(%%rsi)\n\t" JUMPCUT_CFI_RESTORE
       "3:\n\t"
+      "fclex\n\t"
       "ldmxcsr 0x20(%%rsi)\n\t"
       "fldcw   0x24(%%rsi)\n\t"
       "jmp     1b\n\t"

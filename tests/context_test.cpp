@@ -5,7 +5,10 @@
 #include <jumpcut/error.hpp>
 
 #include <array>
+#include <cfenv>
+#include <cstdint>
 #include <memory>
+#include <span>
 
 #include <catch2/catch.hpp>
 
@@ -39,4 +42,62 @@ TEST_CASE("a stack that is too small and a missing function are refused by name"
   std::array<std::byte, 64> small{};
   CHECK_THROWS_WITH(Context(small, echo, nullptr), Catch::Contains("stack of 64 bytes"));
   CHECK_THROWS_AS(Context(small, nullptr, nullptr), jumpcut::ValueError);
+}
+
+namespace {
+
+struct Aligned {
+  Context main;
+  Context* self = nullptr;
+  std::uintptr_t frame = 0;
+};
+
+void note_alignment(void* argument, void*) {
+  auto& a = *static_cast<Aligned*>(argument);
+  a.frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  a.self->switch_to(a.main);
+}
+
+}  // namespace
+
+TEST_CASE("an entry function finds the stack aligned as after any call, whatever the span") {
+  auto stack = std::make_unique<std::array<std::byte, 64 * 1024>>();
+  for (std::size_t cut = 0; cut < 32; ++cut) {
+    Aligned a;
+    std::span<std::byte> all(*stack);
+    Context context(all.first(all.size() - cut), note_alignment, &a);
+    a.self = &context;
+    a.main.switch_to(context);
+    CHECK(a.frame % 16 == 0);
+  }
+}
+
+namespace {
+
+struct Trapping {
+  Context main;
+  Context* self = nullptr;
+  volatile long double zero = 0;
+  volatile long double result = 0;
+};
+
+void compute_with_traps(void* argument, void*) {
+  auto& t = *static_cast<Trapping*>(argument);
+  feenableexcept(FE_DIVBYZERO);
+  t.self->switch_to(t.main);
+  t.result = t.zero + 1;
+  t.self->switch_to(t.main);
+}
+
+}  // namespace
+
+TEST_CASE("a context that traps on division by zero is not trapped for another's division") {
+  auto stack = std::make_unique<std::array<std::byte, 64 * 1024>>();
+  Trapping t;
+  Context context(*stack, compute_with_traps, &t);
+  t.self = &context;
+  t.main.switch_to(context);
+  t.result = 1 / t.zero;
+  t.main.switch_to(context);
+  CHECK(t.result == 1.0L);
 }

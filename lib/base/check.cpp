@@ -8,18 +8,34 @@
 
 namespace jumpcut::impl {
 
-void fail(const char* format, ...) noexcept {
+namespace {
+
+void print(const char* format, va_list arguments) noexcept {
   char text[1024];
+  constexpr int most = sizeof text - 1;
   int length = std::snprintf(text, sizeof text, "jumpcut: ");
+  length +=
+      std::vsnprintf(text + length, static_cast<std::size_t>(most - length), format, arguments);
+  if (length > most - 1) length = most - 1;
+  text[length++] = '\n';
+  (void)!write(STDERR_FILENO, text, static_cast<std::size_t>(length));
+}
+
+}  // namespace
+
+void fail(const char* format, ...) noexcept {
   va_list arguments;
   va_start(arguments, format);
-  length += std::vsnprintf(text + length, sizeof text - static_cast<unsigned>(length) - 1, format,
-                           arguments);
+  print(format, arguments);
   va_end(arguments);
-  if (length > static_cast<int>(sizeof text) - 2) length = static_cast<int>(sizeof text) - 2;
-  text[length++] = '\n';
-  (void)!write(STDERR_FILENO, text, static_cast<unsigned>(length));
   std::abort();
+}
+
+void warn(const char* format, ...) noexcept {
+  va_list arguments;
+  va_start(arguments, format);
+  print(format, arguments);
+  va_end(arguments);
 }
 
 }  // namespace jumpcut::impl

@@ -7,6 +7,9 @@ namespace jumpcut::impl {
 /// Prints "jumpcut: " and the formatted text to standard error, by one write, and aborts.
 [[noreturn, gnu::format(printf, 1, 2)]] void fail(const char* format, ...) noexcept;
 
+/// The same for what need not end the program.
+[[gnu::format(printf, 1, 2)]] void warn(const char* format, ...) noexcept;
+
 }  // namespace jumpcut::impl
 
 /// An invariant of ours, checked in every build.

@@ -47,6 +47,13 @@ constexpr bool announced = true;
 constexpr bool announced = false;
 #endif
 
+/// Whether poison() and unpoison() do anything.
+#ifdef JUMPCUT_ASAN
+constexpr bool poisons_stacks = true;
+#else
+constexpr bool poisons_stacks = false;
+#endif
+
 /// Fills in the bounds of the thread's own stack. Only ever called in announced builds.
 void describe_thread_stack(ToolStack& stack) noexcept;
 

@@ -23,22 +23,15 @@ void jumpcut_entry_returned() noexcept {
       "(Context::leave_to)");
 }
 
-void place_first_frame(Saved& saved, std::byte* top, void (*entry)(void*, void*),
-                       void* argument) noexcept {
+void place_first_frame(Saved& saved, std::byte* top, void (*entry)(void*, void*), void* argument,
+                       std::uint64_t control) noexcept {
   auto* frame = reinterpret_cast<FirstFrame*>(top) - 1;
   *frame = {argument, nullptr};
   saved = {.sp = frame,
            .pc = reinterpret_cast<void*>(&jumpcut_entry),
            .fp = nullptr,
            .base = reinterpret_cast<void*>(entry),
-           .control = current_control()};
-}
-
-// A switch to oneself stores the control words on its way and comes right back.
-std::uint64_t current_control() noexcept {
-  Saved here{};
-  jumpcut_switch(&here, &here, nullptr);
-  return here.control;
+           .control = control};
 }
 
 }  // namespace jumpcut::impl

@@ -9,11 +9,8 @@
 namespace jumpcut::impl {
 
 /// Makes `saved` call entry(argument, message) at the first switch to it, on the stack that ends at
-/// `top`, a multiple of 16. It starts with the control words of the caller.
-void place_first_frame(Saved& saved, std::byte* top, void (*entry)(void*, void*),
-                       void* argument) noexcept;
-
-/// The control words that are in force now.
-std::uint64_t current_control() noexcept;
+/// `top`, a multiple of 16, with these control words.
+void place_first_frame(Saved& saved, std::byte* top, void (*entry)(void*, void*), void* argument,
+                       std::uint64_t control) noexcept;
 
 }  // namespace jumpcut::impl

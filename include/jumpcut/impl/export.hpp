@@ -1,4 +1,4 @@
 #pragma once
 
 /// Marks what the shared library exports; everything else in it is hidden.
-#define JUMPCUT_API __attribute__((visibility("default")))
+#define JUMPCUT_API [[gnu::visibility("default")]]

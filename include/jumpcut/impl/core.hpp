@@ -1,0 +1,118 @@
+#pragma once
+
+#include <jumpcut/impl/config.hpp>
+#include <jumpcut/impl/export.hpp>
+#include <jumpcut/impl/ready_queue.hpp>
+#include <jumpcut/impl/switch.hpp>
+#include <jumpcut/lowlevel/fiber.hpp>
+
+#include <atomic>
+#include <cstdint>
+
+namespace jumpcut::impl {
+
+/// What the running thread's Scheduler switches with: the part of it that park, wake and yield
+/// touch, inlined into their callers.
+///
+/// A tick is a counted batch: the entries that are ready when it begins. Fibers hand the thread
+/// from one to the next; the hub, the thread's own stack, is entered only for what must run there.
+struct JUMPCUT_API Core {
+  using Fiber = lowlevel::Fiber;
+
+  /// The fiber that runs now; the hub's own record while the hub runs.
+  Fiber* running;
+  ReadyQueue ready;
+  /// Up to where fibers may take entries by themselves.
+  std::uint64_t batch_end = 0;
+  /// The thread's exception state and errno, which a switch exchanges.
+  ExceptionState* exceptions;
+  int* error_number;
+  std::uint64_t ticks = 0;
+  /// Not zero: when a tick ends, the hub must be entered before the next begins.
+  std::atomic<std::uint32_t> attention{0};
+  /// Each step is a batch of its own, for what must be looked at between two: canaries.
+  bool careful = false;
+  /// Where this tick ends: batch_end, unless careful.
+  std::uint64_t tick_end = 0;
+  Fiber hub;
+
+  Core() noexcept;
+
+  bool on_hub() const noexcept { return running == &hub; }
+
+  /// Whether there is an entry to take; begins the next tick where the hub has nothing to do first.
+  bool has_next() noexcept { return ready.head != batch_end || next_batch(); }
+
+  /// Leaves the running fiber, which is registered with whoever will wake it, and goes on with the
+  /// next entry.
+  template <auto switch_form>
+  void switch_to_next() noexcept {
+    Fiber& self = *running;
+    transfer<switch_form>(self, next());
+  }
+
+  /// Takes the next entry, as a fiber that can be switched to.
+  Fiber& next() noexcept {
+    if (!has_next()) return hub;
+    const Entry entry = ready.front();
+    if (!entry.is_fiber()) [[unlikely]]
+      return next_by_hand();
+    ready.pop();
+    return entry.fiber();
+  }
+
+  /// All that a fiber owns and the assembly does not know changes hands, then the stacks.
+  template <auto switch_form>
+  void transfer(Fiber& from, Fiber& to) noexcept {
+    from.exceptions_ = *exceptions;
+    from.error_number_ = *error_number;
+    adopt(to);
+    if constexpr (Config::announced_switch) {
+      announced_switch(from, to);
+    } else {
+      switch_form(from.saved_, to.saved_, nullptr);
+    }
+  }
+
+  /// The thread is `fiber`'s from here on.
+  void adopt(Fiber& fiber) noexcept {
+    running = &fiber;
+    *exceptions = fiber.exceptions_;
+    *error_number = fiber.error_number_;
+  }
+
+ private:
+  bool next_batch() noexcept {
+    if (careful || attention.load(std::memory_order_relaxed) != 0) return next_batch_by_hand();
+    ++ticks;
+    batch_end = tick_end = ready.tail;
+    return !ready.empty();
+  }
+
+  bool next_batch_by_hand() noexcept;
+  /// A job, which needs a stack, or a callback, which needs the hub.
+  Fiber& next_by_hand() noexcept;
+  static void announced_switch(Fiber& from, Fiber& to) noexcept;
+};
+
+/// This thread's scheduler, or null. Initial-exec: one load, in shared libraries too.
+JUMPCUT_API [[gnu::tls_model("initial-exec")]] extern constinit thread_local Core* this_core;
+
+/// Throws RuntimeError: `call` was made where no fiber runs.
+[[noreturn]] JUMPCUT_API void throw_outside_fiber(const char* call);
+/// Throws ValueError: `call` was given no function.
+[[noreturn]] JUMPCUT_API void throw_null_function(const char* call);
+/// Throws RuntimeError: `call` concerns a fiber of another thread's scheduler.
+[[noreturn]] JUMPCUT_API void throw_wrong_thread(const char* call, const lowlevel::Fiber& fiber);
+/// Throws RuntimeError: park() on a wait that `fiber` is parked on.
+[[noreturn]] JUMPCUT_API void throw_second_park(const lowlevel::Fiber& fiber);
+
+/// The running fiber's core; throws RuntimeError where none runs.
+inline Core& core_of_fiber(const char* call) {
+  Core* core = this_core;
+  if (core == nullptr || core->on_hub()) [[unlikely]]
+    throw_outside_fiber(call);
+  return *core;
+}
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <jumpcut/impl/export.hpp>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace jumpcut::lowlevel {
+class StackPool;
+}  // namespace jumpcut::lowlevel
+
+namespace jumpcut::impl {
+
+/// What a fiber is started for. Small, and without a stack until its turn comes.
+class JUMPCUT_API Job {
+ public:
+  Job() noexcept = default;
+  Job(const Job&) = delete;
+  Job& operator=(const Job&) = delete;
+
+  /// On the fiber. What it throws ends the program, with the fiber's name.
+  virtual void run() = 0;
+  /// Afterwards, or if it will never run: destroys it and gives its memory back.
+  virtual void dispose() noexcept = 0;
+
+  char* name = nullptr;      // the runtime's memory, or null
+  std::uint64_t number = 0;  // of the scheduler's jobs, from 1
+  lowlevel::StackPool* pool = nullptr;
+
+ protected:
+  ~Job() = default;
+};
+
+/// What the hub runs in its turn, on the thread's own stack.
+class JUMPCUT_API Callback {
+ public:
+  Callback() noexcept = default;
+  Callback(const Callback&) = delete;
+  Callback& operator=(const Callback&) = delete;
+
+  /// On the hub. What it throws comes out of Scheduler::run().
+  virtual void run() = 0;
+  /// Afterwards, or if it will never run: destroys it and gives its memory back.
+  virtual void dispose() noexcept = 0;
+
+ protected:
+  ~Callback() = default;
+};
+
+}  // namespace jumpcut::impl

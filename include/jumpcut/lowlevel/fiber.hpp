@@ -1,0 +1,88 @@
+#pragma once
+
+#include <jumpcut/impl/export.hpp>
+#include <jumpcut/impl/saved.hpp>
+#include <jumpcut/lowlevel/stack_pool.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace jumpcut::impl {
+
+struct Core;
+class Job;
+struct FiberLocals;
+struct FiberLocalKeys;
+
+/// What the C++ runtime keeps for a thread, and a fiber must have for itself: the exceptions that
+/// are caught and not yet done with, and how many are on their way.
+struct ExceptionState {
+  void* caught = nullptr;
+  std::uint64_t uncaught = 0;
+};
+
+}  // namespace jumpcut::impl
+
+namespace jumpcut::lowlevel {
+
+class Scheduler;
+class Wait;
+
+/// A stack that can be switched to, and all that belongs to it: name, exceptions in flight, errno,
+/// floating-point control words. Made by Scheduler::spawn(), once it is the fiber's turn; lives at
+/// the top of its own stack until its function has returned. Belongs to one thread for good.
+class JUMPCUT_API alignas(64) Fiber {
+ public:
+  enum class State : std::uint8_t {
+    ready,    ///< in the ready queue
+    running,  ///< has the thread
+    parked,   ///< nowhere: waits to be woken
+    done,     ///< its function has returned; fiber-local values are being destroyed
+  };
+
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
+
+  /// As given to spawn(), else "fiber-N", N counting the scheduler's fibers.
+  std::string name() const;
+  State state() const noexcept;
+  Scheduler& scheduler() const noexcept;
+
+  /// The memory it may use.
+  const Stack& stack() const noexcept { return stack_; }
+  /// Bytes of the stack that were used at the deepest. Reads the page table: not for a hot path.
+  std::size_t high_water() const;
+
+  /// While it is parked or ready: calls function(argument) on top of its stack and comes back, so
+  /// that a backtrace taken there shows where it stopped. The function must not park. Throws
+  /// RuntimeError on the running fiber.
+  void run_on_top(void (*function)(void*) noexcept, void* argument);
+
+ private:
+  friend struct impl::Core;
+  friend class Scheduler;
+  friend struct impl::FiberLocalKeys;
+  template <auto>
+  friend void park_by(Wait& wait);
+
+  Fiber() noexcept = default;
+
+  // One cache line: all that a switch touches.
+  impl::Saved saved_{};
+  impl::ExceptionState exceptions_;
+  int error_number_ = 0;
+  bool done_ = false;
+
+  Wait* wait_ = nullptr;  // what it parked on last
+  impl::Job* job_ = nullptr;
+  impl::FiberLocals* locals_ = nullptr;
+  impl::Core* core_ = nullptr;
+  StackPool* pool_ = nullptr;
+  Stack stack_{};
+  Fiber* next_ = nullptr;  // the scheduler's list of fibers that have a stack
+  Fiber* previous_ = nullptr;
+  impl::ToolStack tool_;
+};
+
+}  // namespace jumpcut::lowlevel

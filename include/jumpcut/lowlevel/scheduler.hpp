@@ -1,0 +1,180 @@
+#pragma once
+
+#include <jumpcut/error.hpp>
+#include <jumpcut/impl/core.hpp>
+#include <jumpcut/impl/job.hpp>
+#include <jumpcut/impl/memory.hpp>
+#include <jumpcut/lowlevel/fiber.hpp>
+#include <jumpcut/lowlevel/stack_pool.hpp>
+
+#include <cstddef>
+#include <memory>
+#include <new>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace jumpcut::lowlevel {
+
+struct SchedulerOptions {
+  /// The stacks that fibers get; spawn() may ask for another size.
+  StackPoolOptions stacks;
+  /// A stack overflow ends with a message that names the fiber (overflow.hpp).
+  bool name_overflows = true;
+};
+
+struct SpawnOptions {
+  /// Shown in messages and debuggers; copied.
+  std::string_view name;
+  /// Bytes of stack; 0 for the scheduler's usual size. Rounded up to a power of two.
+  std::size_t stack_size = 0;
+};
+
+/// Runs fibers on one thread, each until it parks, in the order in which they became ready. The
+/// Loop is built on it; by itself it is for those who bring their own loop.
+///
+/// Belongs to the thread that makes it, which may have one at a time.
+class JUMPCUT_API Scheduler : private impl::Core {
+ public:
+  /// Throws ValueError for stack options that can't be met, RuntimeError if the thread has a
+  /// scheduler already.
+  explicit Scheduler(SchedulerOptions options = {});
+  /// Fibers that are still parked are named on standard error and left as they are, their stacks
+  /// with them: nothing is unwound by force. Jobs that never started are destroyed.
+  ~Scheduler();
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
+
+  /// This thread's. Throws RuntimeError if there is none.
+  static Scheduler& current();
+
+  /// Makes function() ready to run on a fiber, behind all that is ready now. It takes its stack
+  /// when its turn comes. If it ends with an exception, the program ends, with the fiber's name.
+  /// Throws ValueError for a stack size that can't be had, std::bad_alloc without memory.
+  template <class Function>
+  void spawn(Function&& function, const SpawnOptions& options = {});
+
+  /// Calls function() on the hub, the thread's own stack, in its turn among all that is ready. What
+  /// it throws comes out of run().
+  template <class Function>
+  void call_soon(Function&& function);
+
+  /// Returns once nothing is ready: the number of fibers that are left parked, 0 if all is done.
+  /// Throws RuntimeError inside itself or on another thread, ResourceError if a fiber's turn comes
+  /// and it can't get a stack; call it again then, nothing is lost.
+  std::size_t run();
+  /// One tick: runs what is ready now, but not what that makes ready.
+  void run_tick();
+
+  bool is_idle() const noexcept { return ready.empty(); }
+  std::size_t ready_count() const noexcept { return ready.size(); }
+  /// Fibers and jobs that are not done.
+  std::size_t alive_count() const noexcept { return alive_; }
+  std::uint64_t tick_count() const noexcept { return ticks; }
+
+  /// Calls function(fiber) for each fiber that has a stack; it must not park.
+  template <class Function>
+  void for_each_fiber(Function&& function) {
+    for (Fiber* fiber = fibers_; fiber != nullptr;) {
+      Fiber* next = fiber->next_;
+      function(*fiber);
+      fiber = next;
+    }
+  }
+
+  /// The pool of the usual stacks.
+  StackPool& stacks() noexcept { return *pools_.front(); }
+
+ private:
+  friend class lowlevel::Fiber;
+  friend struct impl::Core;
+  friend struct impl::SchedulerList;
+
+  static constexpr std::uint32_t single_tick = 1;  // of `attention`
+
+  template <class Base, class Function>
+  class Owned;
+  template <class Base, class Function>
+  auto& make(const char* call, Function&& function);
+
+  void admit(impl::Job& job, const SpawnOptions& options);
+  void admit(impl::Callback& callback);
+  void dispose(impl::Job& job) noexcept;
+  void check_can_run(const char* call) const;
+  void open_tick() noexcept;
+  void step();
+  Fiber& begin(impl::Job& job);
+  StackPool& pool_of(std::size_t stack_size);
+  void link(Fiber& fiber) noexcept;
+  void unlink(Fiber& fiber) noexcept;
+
+  static void fiber_main(void* fiber, void* message);
+  void run_job(Fiber& fiber) noexcept;
+  bool take_over(Fiber& fiber) noexcept;
+  [[noreturn]] void leave(Fiber& done) noexcept;
+  static void give_back(void* fiber) noexcept;
+
+  impl::Memory memory_;
+  std::size_t alive_ = 0;
+  std::uint64_t jobs_ = 0;  // numbers them
+  Fiber* fibers_ = nullptr;
+  bool is_running_ = false;
+  std::vector<std::unique_ptr<StackPool>> pools_;  // the usual one first
+  SchedulerOptions options_;
+  Scheduler* next_scheduler_ = nullptr;  // see lib/fiber/scheduler_list.hpp
+};
+
+/// A function that is kept in the scheduler's memory until it has run.
+template <class Base, class Function>
+class Scheduler::Owned final : public Base {
+ public:
+  template <class F>
+  Owned(impl::Memory& memory, F&& function)
+      : memory_(memory), function_(std::forward<F>(function)) {}
+
+  void run() override { function_(); }
+  void dispose() noexcept override {
+    impl::Memory& memory = memory_;
+    this->~Owned();
+    memory.give_back(this, sizeof *this);
+  }
+
+ private:
+  impl::Memory& memory_;
+  Function function_;
+};
+
+template <class Base, class Function>
+auto& Scheduler::make(const char* call, Function&& function) {
+  using Kept = Owned<Base, std::decay_t<Function>>;
+  static_assert(alignof(Kept) <= alignof(std::max_align_t), "an over-aligned function object");
+  if constexpr (requires { function == nullptr; }) {
+    if (function == nullptr) impl::throw_null_function(call);
+  }
+  void* memory = memory_.take(sizeof(Kept));
+  try {
+    return *new (memory) Kept(memory_, std::forward<Function>(function));
+  } catch (...) {
+    memory_.give_back(memory, sizeof(Kept));
+    throw;
+  }
+}
+
+template <class Function>
+void Scheduler::spawn(Function&& function, const SpawnOptions& options) {
+  admit(make<impl::Job>("spawn", std::forward<Function>(function)), options);
+}
+
+template <class Function>
+void Scheduler::call_soon(Function&& function) {
+  admit(make<impl::Callback>("call_soon", std::forward<Function>(function)));
+}
+
+/// Scheduler::current().spawn().
+template <class Function>
+void spawn(Function&& function, const SpawnOptions& options = {}) {
+  Scheduler::current().spawn(std::forward<Function>(function), options);
+}
+
+}  // namespace jumpcut::lowlevel

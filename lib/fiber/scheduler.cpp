@@ -1,0 +1,268 @@
+#include <jumpcut/lowlevel/scheduler.hpp>
+
+#include <jumpcut/lowlevel/park.hpp>
+
+#include "base/check.hpp"
+#include "base/sanitizers.hpp"
+#include "context/first_frame.hpp"
+#include "fiber/fiber_locals.hpp"
+#include "fiber/scheduler_list.hpp"
+
+#include <bit>
+#include <cstring>
+#include <exception>
+
+namespace jumpcut::lowlevel {
+
+namespace {
+
+/// Takes part in ending what ends by an exception.
+[[noreturn]] void fail_by_exception(const Fiber& fiber) noexcept {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    impl::fail("fiber '%s' ended with an exception that nothing caught: %s", fiber.name().c_str(),
+               error.what());
+  } catch (...) {
+    impl::fail("fiber '%s' ended with an exception that nothing caught", fiber.name().c_str());
+  }
+}
+
+}  // namespace
+
+Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
+  if (impl::this_core != nullptr) {
+    throw RuntimeError("Scheduler: this thread has a scheduler already; use Scheduler::current()");
+  }
+  pools_.push_back(std::make_unique<StackPool>(options_.stacks));
+  careful = stacks().guard_mode() == GuardMode::canary;
+  ready.reserve();  // so that the ring exists
+  ready.give_up();
+  hub.saved_.control = impl::jumpcut_control();
+  impl::SchedulerList::add(*this);
+  impl::this_core = this;
+}
+
+Scheduler::~Scheduler() {
+  JUMPCUT_CHECK(impl::this_core == this && !is_running_,
+                "a Scheduler is destroyed on its own thread, when it does not run");
+  for (; !ready.empty(); ready.pop()) {
+    const impl::Entry entry = ready.front();
+    if (entry.is_job()) {
+      entry.job().dispose();
+      --alive_;
+    } else if (!entry.is_fiber()) {
+      entry.callback().dispose();
+    }
+  }
+  if (alive_ > 0) {
+    impl::name_the_abandoned(*this, alive_);
+    for (auto& pool : pools_) pool->leak();
+  }
+  impl::destroy_locals(hub.locals_);
+  impl::SchedulerList::remove(*this);
+  impl::this_core = nullptr;
+}
+
+Scheduler& Scheduler::current() {
+  if (impl::this_core == nullptr) {
+    throw RuntimeError("Scheduler::current: this thread has no scheduler; make one first");
+  }
+  return *static_cast<Scheduler*>(impl::this_core);
+}
+
+void Scheduler::check_can_run(const char* call) const {
+  if (impl::this_core != this) {
+    throw RuntimeError(std::string(call) + ": this scheduler belongs to another thread");
+  }
+  if (is_running_) {
+    throw RuntimeError(std::string(call) +
+                       ": this scheduler runs already; a fiber or a callback of it can't run it");
+  }
+}
+
+std::size_t Scheduler::run() {
+  check_can_run("Scheduler::run");
+  is_running_ = true;
+  struct Guard {
+    bool& flag;
+    ~Guard() { flag = false; }
+  } guard{is_running_};
+  while (!ready.empty()) {
+    open_tick();
+    while (has_next()) step();
+  }
+  return alive_;
+}
+
+void Scheduler::run_tick() {
+  check_can_run("Scheduler::run_tick");
+  is_running_ = true;
+  attention.fetch_or(single_tick, std::memory_order_relaxed);
+  struct Guard {
+    Scheduler& self;
+    ~Guard() {
+      self.attention.fetch_and(~single_tick, std::memory_order_relaxed);
+      self.is_running_ = false;
+    }
+  } guard{*this};
+  open_tick();
+  while (has_next()) step();
+}
+
+/// Where run() threw out of the middle of a tick, the next goes on with its rest.
+void Scheduler::open_tick() noexcept {
+  if (ready.head != tick_end) return;
+  ++ticks;
+  tick_end = ready.tail;
+  batch_end = careful ? ready.head : tick_end;
+}
+
+/// The hub takes one entry; fibers take as many as they like before they come back.
+void Scheduler::step() {
+  const impl::Entry entry = ready.front();
+  if (entry.is_fiber() || entry.is_job()) {
+    Fiber& fiber = entry.is_job() ? begin(entry.job()) : entry.fiber();
+    ready.pop();
+    transfer<impl::switch_inlined>(hub, fiber);
+    return;
+  }
+  ready.pop();
+  ready.give_up();
+  impl::Callback& callback = entry.callback();
+  struct Guard {
+    impl::Callback& callback;
+    ~Guard() { callback.dispose(); }
+  } guard{callback};
+  callback.run();
+}
+
+void Scheduler::admit(impl::Job& job, const SpawnOptions& options) {
+  try {
+    job.number = ++jobs_;
+    job.pool = options.stack_size == 0 ? pools_.front().get() : &pool_of(options.stack_size);
+    if (!options.name.empty()) {
+      job.name = static_cast<char*>(memory_.take(options.name.size() + 1));
+      std::memcpy(job.name, options.name.data(), options.name.size());
+      job.name[options.name.size()] = '\0';
+    }
+    ready.reserve();
+  } catch (...) {
+    dispose(job);
+    throw;
+  }
+  ++alive_;
+  ready.push(impl::Entry(job));
+}
+
+void Scheduler::dispose(impl::Job& job) noexcept {
+  if (job.name != nullptr) memory_.give_back(job.name, std::strlen(job.name) + 1);
+  job.dispose();
+}
+
+void Scheduler::admit(impl::Callback& callback) {
+  try {
+    ready.reserve();
+  } catch (...) {
+    callback.dispose();
+    throw;
+  }
+  ready.push(impl::Entry(callback));
+}
+
+/// One pool a size, and sizes are powers of two, so there are never many.
+StackPool& Scheduler::pool_of(std::size_t stack_size) {
+  StackPoolOptions options = options_.stacks;
+  options.stack_size =
+      stack_size > StackPool::max_stack_size ? stack_size : std::bit_ceil(stack_size);
+  for (auto& pool : pools_) {
+    if (pool->stack_size() == options.stack_size) return *pool;
+  }
+  if (stack_size < StackPool::min_stack_size()) options.stack_size = stack_size;  // to be refused
+  pools_.push_back(std::make_unique<StackPool>(options));
+  return *pools_.back();
+}
+
+Fiber& Scheduler::begin(impl::Job& job) {
+  StackPool& pool = *job.pool;
+  const Stack stack = pool.take();
+  static_assert(sizeof(Fiber) % 64 == 0);
+  auto* fiber = new (stack.top - sizeof(Fiber)) Fiber;
+  fiber->job_ = &job;
+  fiber->core_ = this;
+  fiber->pool_ = &pool;
+  fiber->stack_ = {stack.low, reinterpret_cast<std::byte*>(fiber)};
+  fiber->tool_ = {stack.low, static_cast<std::size_t>(stack.top - stack.low), nullptr};
+  impl::sanitizers::create(fiber->tool_);
+  impl::place_first_frame(fiber->saved_, reinterpret_cast<std::byte*>(fiber), &fiber_main, fiber,
+                          hub.saved_.control);
+  link(*fiber);
+  return *fiber;
+}
+
+void Scheduler::link(Fiber& fiber) noexcept {
+  fiber.next_ = fibers_;
+  if (fibers_ != nullptr) fibers_->previous_ = &fiber;
+  fibers_ = &fiber;
+}
+
+void Scheduler::unlink(Fiber& fiber) noexcept {
+  if (fiber.next_ != nullptr) fiber.next_->previous_ = fiber.previous_;
+  (fiber.previous_ != nullptr ? fiber.previous_->next_ : fibers_) = fiber.next_;
+}
+
+/// The outermost function of every fiber. Runs its job, then, on the same hot stack, the jobs that
+/// come next in the queue.
+void Scheduler::fiber_main(void* argument, void*) {
+  Fiber& fiber = *static_cast<Fiber*>(argument);
+  Scheduler& scheduler = *static_cast<Scheduler*>(fiber.core_);
+  impl::sanitizers::arrived(fiber.tool_);
+  do {
+    scheduler.run_job(fiber);
+  } while (scheduler.take_over(fiber));
+  scheduler.leave(fiber);
+}
+
+void Scheduler::run_job(Fiber& fiber) noexcept {
+  try {
+    fiber.job_->run();
+  } catch (...) {
+    fail_by_exception(fiber);
+  }
+  fiber.done_ = true;
+  if (fiber.locals_ != nullptr) impl::destroy_locals(fiber.locals_);
+  dispose(*fiber.job_);
+  ready.give_up();
+  --alive_;
+}
+
+/// If the next entry is a job for such a stack, makes it this fiber's.
+bool Scheduler::take_over(Fiber& fiber) noexcept {
+  if (!has_next()) return false;
+  const impl::Entry entry = ready.front();
+  if (!entry.is_job() || entry.job().pool != fiber.pool_) return false;
+  ready.pop();
+  fiber.job_ = &entry.job();
+  fiber.done_ = false;
+  fiber.wait_ = nullptr;
+  *error_number = 0;
+  impl::jumpcut_set_control(hub.saved_.control);
+  return true;
+}
+
+[[gnu::no_sanitize("thread")]] void Scheduler::leave(Fiber& done) noexcept {
+  Fiber& to = next();
+  adopt(to);
+  impl::sanitizers::leaving(done.tool_, to.tool_, true);
+  impl::jumpcut_leave(&to.saved_, nullptr, &give_back, &done);
+}
+
+/// On top of the next fiber's stack: nobody gives back the stack that it stands on.
+void Scheduler::give_back(void* argument) noexcept {
+  auto& fiber = *static_cast<Fiber*>(argument);
+  static_cast<Scheduler*>(fiber.core_)->unlink(fiber);
+  impl::sanitizers::destroy(fiber.tool_);
+  fiber.pool_->give_back({fiber.stack_.low, fiber.stack_.top + sizeof(Fiber)});
+}
+
+}  // namespace jumpcut::lowlevel
