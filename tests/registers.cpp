@@ -141,7 +141,7 @@ std::string exchange(std::uint64_t switches, std::uint64_t seed) {
   auto e = std::make_unique<Exchange>();
   e->seed = seed;
   jumpcut::impl::place_first_frame(e->far, stack.get() + size + (16 - top % 16) % 16, far_side,
-                                   e.get(), jumpcut::impl::jumpcut_control());
+                                   e.get());
   Random random(seed);
   for (std::uint64_t i = 0; i < switches && e->failure.empty(); i += 2) {
     step(*e, random, e->near, e->far);

@@ -33,9 +33,9 @@ Context::Context(std::span<std::byte> stack, Entry entry, void* argument)
   std::byte* top = stack.data() + (stack.size() - address % 16);
   if constexpr (impl::sanitizers::announced) {
     impl::sanitizers::create(stack_);
-    impl::place_first_frame(saved_, top, &Context::announced_entry, this, impl::jumpcut_control());
+    impl::place_first_frame(saved_, top, &Context::announced_entry, this);
   } else {
-    impl::place_first_frame(saved_, top, entry, argument, impl::jumpcut_control());
+    impl::place_first_frame(saved_, top, entry, argument);
   }
 }
 

@@ -9,8 +9,9 @@
 namespace jumpcut::impl {
 
 /// Makes `saved` call entry(argument, message) at the first switch to it, on the stack that ends at
-/// `top`, a multiple of 16, with these control words.
+/// `top`, a multiple of 16, with these control words: the
+/// caller's, unless told otherwise.
 void place_first_frame(Saved& saved, std::byte* top, void (*entry)(void*, void*), void* argument,
-                       std::uint64_t control) noexcept;
+                       std::uint64_t control = jumpcut_control()) noexcept;
 
 }  // namespace jumpcut::impl

@@ -1,11 +1,13 @@
 #include <jumpcut/lowlevel/scheduler.hpp>
 
+#include <jumpcut/lowlevel/overflow.hpp>
 #include <jumpcut/lowlevel/park.hpp>
 
 #include "base/check.hpp"
 #include "base/sanitizers.hpp"
 #include "context/first_frame.hpp"
 #include "fiber/fiber_locals.hpp"
+#include "fiber/fiber_name.hpp"
 #include "fiber/scheduler_list.hpp"
 
 #include <bit>
@@ -41,6 +43,11 @@ Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
   ready.reserve();  // so that the ring exists
   ready.give_up();
   hub.saved_.control = impl::jumpcut_control();
+  if (options_.name_overflows) {
+    impl::name_overflowing_fibers();
+    install_overflow_handler();
+    ensure_alternate_stack();
+  }
   impl::SchedulerList::add(*this);
   impl::this_core = this;
 }
@@ -225,7 +232,7 @@ void Scheduler::fiber_main(void* argument, void*) {
   do {
     scheduler.run_job(fiber);
   } while (scheduler.next_job(fiber));
-  scheduler.leave(fiber);
+  scheduler.leave(fiber, scheduler.next());
 }
 
 void Scheduler::run_job(Fiber& fiber) noexcept {
@@ -259,7 +266,7 @@ bool Scheduler::next_job(Fiber& fiber) noexcept {
     spare_ = &fiber;
     *error_number = 0;
     switch_to_next<impl::switch_inlined>();
-    if (fiber.job_ == nullptr) return false;  // from drop_spare()
+    if (fiber.job_ == nullptr) leave(fiber, hub);  // from drop_spare()
   }
   fiber.done_ = false;
   fiber.wait_ = nullptr;
@@ -283,8 +290,7 @@ void Scheduler::drop_spare() noexcept {
   transfer<impl::switch_inlined>(hub, fiber);
 }
 
-[[gnu::no_sanitize("thread")]] void Scheduler::leave(Fiber& done) noexcept {
-  Fiber& to = next();
+[[gnu::no_sanitize("thread")]] void Scheduler::leave(Fiber& done, Fiber& to) noexcept {
   adopt(to);
   impl::sanitizers::leaving(done.tool_, to.tool_, true);
   impl::jumpcut_leave(&to.saved_, nullptr, &give_back, &done);

@@ -14,6 +14,7 @@ struct Core;
 class Job;
 struct FiberLocals;
 struct FiberLocalKeys;
+struct FiberName;
 
 /// What the C++ runtime keeps for a thread, and a fiber must have for itself: the exceptions that
 /// are caught and not yet done with, and how many are on their way.
@@ -63,6 +64,7 @@ class JUMPCUT_API alignas(64) Fiber {
   friend struct impl::Core;
   friend class Scheduler;
   friend struct impl::FiberLocalKeys;
+  friend struct impl::FiberName;
   template <auto>
   friend void park_by(Wait& wait);
 

@@ -19,14 +19,14 @@ namespace jumpcut::lowlevel {
 
 struct SchedulerOptions {
   /// The stacks that fibers get; spawn() may ask for another size.
-  StackPoolOptions stacks;
+  StackPoolOptions stacks = {};
   /// A stack overflow ends with a message that names the fiber (overflow.hpp).
   bool name_overflows = true;
 };
 
 struct SpawnOptions {
   /// Shown in messages and debuggers; copied.
-  std::string_view name;
+  std::string_view name = {};
   /// Bytes of stack; 0 for the scheduler's usual size. Rounded up to a power of two.
   std::size_t stack_size = 0;
 };
@@ -120,7 +120,7 @@ class JUMPCUT_API Scheduler : private impl::Core {
   void run_job(Fiber& fiber) noexcept;
   bool next_job(Fiber& fiber) noexcept;
   void drop_spare() noexcept;
-  [[noreturn]] void leave(Fiber& done) noexcept;
+  [[noreturn]] void leave(Fiber& done, Fiber& to) noexcept;
   static void give_back(void* fiber) noexcept;
 
   impl::Memory memory_;

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Builds optimised and runs every bench beside what it is compared with, in one program, several
+# repetitions interleaved:
+#
+#   sh bench/run.sh [--quick] [PATTERN]
+#
+# --quick only shows that they run; a pattern picks benches by name. Google Benchmark's JSON goes to
+# build-bench/results.json. Installs what is missing with apt, and says so first.
+
+set -eu
+cd "$(dirname "$0")/.."
+. tests/setup.sh
+
+repetitions=9
+seconds=0.1  # a repetition, at least
+if [ "${1:-}" = --quick ]; then
+  repetitions=1
+  seconds=0.01
+  shift
+fi
+
+configure_bench
+build build-bench
+if [ ! -x build-bench/bench/bench ]; then
+  echo 'There are no benches yet.'
+  exit
+fi
+
+build-bench/bench/bench --benchmark_filter="${1:-.}" --benchmark_min_time="$seconds" \
+  --benchmark_repetitions="$repetitions" --benchmark_enable_random_interleaving=true \
+  --benchmark_out=build-bench/results.json --benchmark_out_format=json >build-bench/results.txt
+if [ -f bench/table.py ]; then
+  python3 bench/table.py build-bench/results.json
+else
+  cat build-bench/results.txt
+fi

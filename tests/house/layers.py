@@ -1,0 +1,84 @@
+"""Includes go in one direction only:
+
+    base <- context, stack <- fiber <- task <- loop <- sync, io, executor <- adapt
+
+and debug reads all of them, while nothing reads it. A layer is a folder of lib/; a public header
+belongs to the layer that implements it, and a new one is added to the table below.
+"""
+
+import re
+
+from house import files, finish, lines
+
+BELOW = [["base"], ["context", "stack"], ["fiber"], ["task"], ["loop"], ["sync", "io", "executor"],
+         ["adapt"], ["debug"]]
+UMBRELLA = "all"  # headers that only gather others
+USES = {layer: {layer, *sum(BELOW[:rank], [])} for rank, row in enumerate(BELOW) for layer in row}
+USES[UMBRELLA] = {UMBRELLA, *USES}
+
+PUBLIC = {
+    "jumpcut.hpp": UMBRELLA,
+    "jumpcut.h": UMBRELLA,
+
+    "error.hpp": "base",
+    "impl/config.hpp": "base",
+    "impl/export.hpp": "base",
+    "impl/memory.hpp": "base",
+    "impl/saved.hpp": "base",
+
+    "impl/switch.hpp": "context",
+    "lowlevel/context.hpp": "context",
+
+    "lowlevel/overflow.hpp": "stack",
+    "lowlevel/stack_pool.hpp": "stack",
+
+    "fiber_local.hpp": "fiber",
+    "impl/core.hpp": "fiber",
+    "impl/job.hpp": "fiber",
+    "impl/ready_queue.hpp": "fiber",
+    "lowlevel/fiber.hpp": "fiber",
+    "lowlevel/park.hpp": "fiber",
+    "lowlevel/scheduler.hpp": "fiber",
+}
+
+
+def layer_of(path):
+    """The layer of a file of the project, or None."""
+    top, *rest = path.parts
+    if top == "lib" and len(rest) > 1:
+        return rest[0] if rest[0] in USES else None
+    if top == "include":
+        return PUBLIC.get("/".join(rest[1:]).removesuffix(".in"))
+    return "context" if top == "asm" else None
+
+
+def layer_included(path, name, public):
+    """The layer that `#include <name>` or "name" in `path` leads to; `...` if it isn't ours."""
+    if public:
+        return PUBLIC.get(name.removeprefix("jumpcut/")) if name.startswith("jumpcut/") else ...
+    folder, slash, _ = name.partition("/")
+    return (folder if folder in USES else None) if slash else layer_of(path)
+
+
+def complaints():
+    for path in files("lib", "include", "asm", suffixes=(".c", ".cpp", ".h", ".hpp", ".S", ".in")):
+        layer = layer_of(path)
+        if layer is None:
+            yield f"{path}: of no known layer: add it to tests/house/layers.py"
+            continue
+        for number, line in enumerate(lines(path), 1):
+            include = re.match(r'\s*#\s*include\s*([<"])([^>"]+)', line)
+            if not include:
+                continue
+            public, name = include[1] == "<", include[2]
+            where = f"{path}:{number}: {line.strip()}"
+            target = layer_included(path, name, public)
+            if target is None:
+                yield f"{where}: of no known layer: add it to tests/house/layers.py"
+            elif target is not ... and target not in USES[layer]:
+                yield f"{where}: {layer} must not use {target}"
+            elif path.parts[0] == "include" and not public:
+                yield f"{where}: a public header includes <jumpcut/...> only"
+
+
+finish(list(complaints()))
