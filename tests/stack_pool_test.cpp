@@ -7,6 +7,7 @@
 #include <jumpcut/lowlevel/context.hpp>
 
 #include "child.hpp"
+#include "no_calls.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,11 +16,7 @@
 #include <set>
 #include <vector>
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
 #include <catch2/catch.hpp>
 
@@ -52,19 +49,6 @@ std::size_t resident_pages(const Stack& stack, std::size_t size) {
   REQUIRE(mincore(stack.low, size, pages.data()) == 0);
   return static_cast<std::size_t>(
       std::count_if(pages.begin(), pages.end(), [](unsigned char p) { return (p & 1) != 0; }));
-}
-
-/// Only this much may be asked of the system from now on: to end.
-bool forbid_system_calls() {
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_exit_group, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS),
-  };
-  sock_fprog filter{.len = 4, .filter = program};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 
 #include <mutex>
+#include <string>
 
 /// Where a debugger begins: each scheduler leads to the next (next_scheduler_) and to its fibers
 /// (fibers_, then next_).
@@ -40,9 +41,9 @@ void name_the_abandoned(lowlevel::Scheduler& scheduler, std::size_t count) noexc
     if (named++ < most) names += (names.empty() ? "'" : ", '") + fiber.name() + "'";
   });
   warn(
-      "a Scheduler is destroyed while %zu fibers are parked for ever: %s%s; their stacks and what "
-      "they hold are left as they are",
-      count, names.c_str(), named > most ? ", ..." : "");
+      "a Scheduler is destroyed while %zu %s parked for ever: %s%s; the stacks and what they hold "
+      "are left as they are",
+      count, count == 1 ? "fiber is" : "fibers are", names.c_str(), named > most ? ", ..." : "");
 }
 
 }  // namespace jumpcut::impl
