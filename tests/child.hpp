@@ -71,6 +71,8 @@ Ended in_child(Function function) {
     ended.output.append(text, static_cast<std::size_t>(length));
   }
   close(ends[0]);
+  // What an emulator adds about the signal that ends its guest.
+  if (auto at = ended.output.find("qemu: "); at != std::string::npos) ended.output.resize(at);
   int status = 0;
   waitpid(child, &status, 0);
   if (WIFSIGNALED(status)) ended.signal = WTERMSIG(status);

@@ -33,14 +33,21 @@ void say(std::string_view text) {
   (void)!write(STDERR_FILENO, text.data(), text.size());
 }
 
+/// Whoever gets a local's address might keep it: so no compiler makes a loop of a recursion.
+void keep(volatile char* local) {
+  asm volatile("" : : "r"(local) : "memory");
+}
+
 [[gnu::noinline]] int recurse(int depth) {
   volatile char local[200];
+  keep(local);
   local[0] = static_cast<char>(depth);
   return depth == 0 ? 0 : recurse(depth - 1) + local[0];
 }
 
 [[gnu::noinline]] int large_frames(int depth) {
   volatile char local[60 * 1024];
+  keep(local);
   local[0] = static_cast<char>(depth);
   return depth == 0 ? 0 : large_frames(depth - 1) + local[0];
 }

@@ -127,7 +127,7 @@ TEST_CASE("a guard that was asked for is the one that is active, or is refused b
     CHECK(pool.guard_mode() == mode);
   } catch (const jumpcut::ResourceError& error) {
     CHECK_THAT(error.what(), Catch::Contains("madvise") || Catch::Contains("mprotect"));
-    CHECK(mode == StackPool().guard_mode());  // fails: the automatic one was refused
+    CHECK(mode != StackPool().guard_mode());
   }
   CHECK(StackPool().guard_mode() != GuardMode::automatic);
 }
@@ -136,7 +136,7 @@ TEST_CASE("every byte of a guard stops whoever touches it") {
   GuardMode mode = GENERATE(GuardMode::automatic, GuardMode::mprotect);
   std::ptrdiff_t below = GENERATE(1, 4096, 60 * 1024, 64 * 1024);
   if (StackPool({.guard = mode}).guard_mode() == GuardMode::canary) return;
-  for (std::size_t nth : {1, 2, 16, 17}) {
+  for (std::size_t nth : {1U, 2U, 16U, 17U}) {
     Ended ended = in_child([&] {
       StackPool pool({.guard = mode});
       Stack stack = take(pool, nth).back();
@@ -266,7 +266,7 @@ TEST_CASE("the high-water mark is the deepest byte that was used") {
   StackPool pool;
   Stack stack = pool.take();
   CHECK(pool.high_water(stack) == 0);
-  for (std::size_t depth : {1, 100, 5000, 70'000, 200'000}) {
+  for (std::size_t depth : {1U, 100U, 5000U, 70'000U, 200'000U}) {
     use(stack, depth);
     CHECK(pool.high_water(stack) == depth);
     use(stack, depth / 2);
