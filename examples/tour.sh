@@ -17,4 +17,4 @@ for name in $(sed -n "s/^  '\([a-z0-9_]*\)',\$/\1/p" examples/meson.build); do
   "build-bench/examples/$name"
 done
 printf '\nWhat a switch costs:\n'
-sh bench/run.sh "$@" '^switch'
+sh bench/run.sh "$@" '^(switch|fiber.(yield_[0-9]|spawn_join))'

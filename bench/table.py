@@ -1,0 +1,122 @@
+"""What was measured, from Google Benchmark's JSON: table.py [--markdown] results.json
+
+    measure | ours | theirs | ratio | goal | met
+
+Each number is the best of its repetitions. `ours` and `theirs` are two benches of one run; a line
+whose benches were not run, or not built, is absent. A line without a goal is for information.
+"""
+
+import json
+import sys
+from typing import NamedTuple, Optional
+
+KIB = "KiB"  # the counter of benches that measure memory; all others measure time
+
+
+class Line(NamedTuple):
+    measure: str
+    ours: str
+    theirs: str = ""
+    whose: str = ""              # what `theirs` is
+    ratio: Optional[float] = None  # the goal: ours at most so much of theirs
+    shown: str = ""              # that goal, where a fraction says it better
+    kib: Optional[float] = None  # the goal: at most so much
+
+
+def against(whose, measure, name, ratio=None, shown=""):
+    theirs = {"Boost.Context": "boost", "Boost.Fiber": "boost"}[whose]
+    return Line(measure, f"{name}.ours", f"{name}.{theirs}", whose, ratio, shown)
+
+
+def forms(measure, name):
+    return Line(measure, f"form.{name}.inlined", f"form.{name}.called", "called form")
+
+
+LINES = [
+    against("Boost.Context", "raw switch, 2 contexts", "switch.two_contexts", 0.7),
+    against("Boost.Context", "raw switch, 1,000 in a ring", "switch.ring_1000", 0.45),
+    against("Boost.Fiber", "yield, 2 fibers", "fiber.yield_2", 1 / 6, "1/6"),
+    against("Boost.Fiber", "yield, 10 fibers", "fiber.yield_10", 1 / 4, "1/4"),
+    against("Boost.Fiber", "yield, 1,000 fibers", "fiber.yield_1000", 1 / 3.5, "1/3.5"),
+    against("Boost.Fiber", "yield, 20,000 fibers", "fiber.yield_20000", 1 / 3, "1/3"),
+    against("Boost.Fiber", "spawn and join", "fiber.spawn_join", 1 / 8, "1/8"),
+    against("Boost.Fiber", "1,000 spawned, then joined", "fiber.spawn_1000_join", 1 / 15, "1/15"),
+    against("Boost.Fiber", "the same, each yields once", "fiber.spawn_1000_yield_join"),
+    against("Boost.Fiber", "ping-pong, park and wake", "fiber.ping_pong", 1 / 10, "1/10"),
+    Line("yield, 1,000 calls deep", "fiber.yield_at_depth.1000", "fiber.yield_at_depth.1",
+         "1 call deep", 1.05),
+    Line("memory of a parked fiber", "memory.parked.default", kib=5.0),
+    Line("the same, stacks of 64 KiB", "memory.parked.64_KiB_stacks", kib=4.5),
+    forms("inlined switch: yield", "yield_2"),
+    forms("  ping-pong", "ping_pong"),
+    forms("  spawn and join", "spawn_join"),
+    forms("  yield, and return 10 calls", "yield_and_return_10"),
+    forms("  yield, and return 50 calls", "yield_and_return_50"),
+]
+HEAD = ["measure", "ours", "theirs", "", "ratio", "goal", "met"]
+
+
+def best_of(results):
+    """The best of each bench's repetitions by name, and why others have none."""
+    best, skipped = {}, {}
+    for run in results["benchmarks"]:
+        name = run["name"].split("/")[0]
+        if run.get("run_type", "iteration") != "iteration":
+            continue
+        if run.get("error_occurred"):
+            skipped[name] = run["error_message"]
+            continue
+        value = run[KIB] if KIB in run else run["cpu_time"]  # of the thread, in nanoseconds
+        best[name] = min(value, best.get(name, value))
+    return best, skipped
+
+
+def row(line, best):
+    """The cells of a line, or None."""
+    ours, theirs = best.get(line.ours), best.get(line.theirs)
+    if ours is None or (line.theirs and theirs is None and not line.ours.endswith(".ours")):
+        return None
+    if line.kib:
+        met = "yes" if ours <= line.kib else "no"
+        return [line.measure, f"{ours:.2f} KiB", "", "", "", f"<= {line.kib:.1f} KiB", met]
+    cells = [line.measure, f"{ours:.1f} ns"]
+    if theirs is None:
+        return cells + ["", "", "", "", ""]
+    ratio = ours / theirs
+    # As fine as the goal is written, so that nobody reads 0.70 <= 0.7 and "no".
+    shown = f"1/{theirs / ours:.2f}" if line.shown else f"{ratio:.3f}"
+    goal = f"<= {line.shown or line.ratio}" if line.ratio else ""
+    met = ("yes" if ratio <= line.ratio else "no") if line.ratio else ""
+    return cells + [f"{theirs:.1f} ns", line.whose, shown, goal, met]
+
+
+def plain(rows):
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    to_the_right = (1, 2, 4)
+    for cells in rows:
+        print("  ".join(cell.rjust(width) if column in to_the_right else cell.ljust(width)
+                        for column, (cell, width) in enumerate(zip(cells, widths))).rstrip())
+
+
+def markdown(rows):
+    rows = [[cells[0], cells[1], f"{cells[2]} {cells[3]}".strip(), *cells[4:]] for cells in rows]
+    rows.insert(1, ["---", "---:", "---:", "---:", "---", "---"])
+    for cells in rows:
+        print(f"| {' | '.join(cell.strip() for cell in cells)} |")
+
+
+def main():
+    *options, path = sys.argv[1:]
+    with open(path) as file:
+        best, skipped = best_of(json.load(file))
+    rows = [cells for line in LINES if (cells := row(line, best))]
+    if rows:
+        (markdown if options == ["--markdown"] else plain)([HEAD, *rows])
+    for name, why in skipped.items():
+        print(f"{name} was skipped: {why}")
+    named = {name for line in LINES for name in (line.ours, line.theirs)}
+    for name in sorted(best.keys() - named):
+        print(f"{name}: {best[name]:.1f} (no line of the table)")
+
+
+main()
