@@ -182,8 +182,8 @@ bool supported() {
 #endif
 }
 
-const Register registered({TEXT(LIVE_VARIANT), round<Form::called>, round<Form::inlined>,
-                           supported});
+const Register registered({TEXT(LIVE_VARIANT), round<Form::called>, round<Form::inlined>, supported,
+                           red_zone<Form::inlined>});
 
 }  // namespace
 

@@ -4,6 +4,11 @@
 #include "switch_live.hpp"
 #include "registers.hpp"
 
+#include "context/first_frame.hpp"
+
+#include <cstddef>
+#include <memory>
+
 #include <catch2/catch.hpp>
 
 TEST_CASE("values that live across a switch survive, in every mixture of forms and options") {
@@ -26,5 +31,46 @@ TEST_CASE("values that live across a switch survive, in every mixture of forms a
         }
       }
     }
+  }
+}
+
+namespace {
+
+using jumpcut::impl::Saved;
+
+[[gnu::noinline]] void scribble(void*) noexcept {
+  volatile unsigned char bytes[256];
+  for (auto& byte : bytes) byte = 0xff;
+}
+
+struct Visit {
+  Saved near{};
+  Saved far{};
+  std::uint64_t (*red_zone)(Saved&, Saved&, std::uint64_t) = nullptr;
+  std::uint64_t lost_far = 0;
+};
+
+void park_then_leave(void* argument, void*) {
+  auto& v = *static_cast<Visit*>(argument);
+  v.lost_far = v.red_zone(v.far, v.near, 0x1234567);
+  jumpcut::impl::jumpcut_leave(&v.near, nullptr, scribble, nullptr);
+}
+
+}  // namespace
+
+TEST_CASE("what runs on top of a parked context leaves its red zone alone") {
+  constexpr std::size_t size = 64 * 1024;
+  auto stack = std::make_unique<std::byte[]>(size);
+  auto top = reinterpret_cast<std::uintptr_t>(stack.get() + size);
+  for (const live::Variant& variant : live::variants()) {
+    if (!variant.supported()) continue;
+    INFO(variant.name);
+    Visit v;
+    v.red_zone = variant.red_zone;
+    jumpcut::impl::place_first_frame(v.far, stack.get() + (size - top % 16), park_then_leave, &v);
+    jumpcut::impl::jumpcut_switch(&v.near, &v.far, nullptr);
+    jumpcut::impl::jumpcut_on_top(&v.far, scribble, nullptr);
+    CHECK(v.red_zone(v.near, v.far, 0x7654321) == 0);  // far leaves, on top of us
+    CHECK(v.lost_far == 0);
   }
 }
