@@ -34,7 +34,7 @@ struct Stepping {
   unsigned near_seen = 0;
   unsigned far_seen = 0;
   char failure[256] = "";
-  const registers::Registers* kept_near = nullptr;  // what registers_switch filled in
+  const registers::Registers* kept_near = nullptr;  // what registers_call filled in
   const registers::Registers* kept_far = nullptr;
   unsigned kept_seen = 0;
 } stepping;
@@ -70,7 +70,7 @@ void on_step(int, void* ucontext) {
   ++stepping.steps;
   void* pc = unwinding::interrupted(ucontext);
   constexpr int numbers[] = {3, 6, 12, 13, 14, 15};  // rbx, rbp, r12-r15 as DWARF counts
-  unwinding::Probe kept{address(&registers::registers_switch), 6, numbers};
+  unwinding::Probe kept{address(&registers::registers_call), 6, numbers};
   unwinding::Trace trace = unwinding::trace(&kept);
   int first = 0;
   while (first < trace.depth && trace.frames[first].pc != pc) ++first;
