@@ -36,11 +36,11 @@ for line in tool("nm", "-DC", "--defined-only", shared).splitlines():
 if not re.search(r"GNU_STACK .* RW +0x", tool("readelf", "-lW", shared)):
     complaints.append("it asks for an executable stack")
 
-# The linker keeps a mark that every object has. Debian's crti.o has none, so the library is linked
-# once more without it.
+# The linker keeps a mark that every object has. Debian's crti.o and parts of libgcc have none, so the
+# library is linked once more without them.
 with tempfile.TemporaryDirectory() as folder:
     alone = str(pathlib.Path(folder, "alone.so"))
-    tool(*compiler, "-shared", "-nostartfiles", "-Wl,--whole-archive", static,
+    tool(*compiler, "-shared", "-nostdlib", "-Wl,--whole-archive", static,
          "-Wl,--no-whole-archive", "-o", alone)
     marks = re.findall(r"Properties: (.*)", tool("readelf", "-nW", alone))
     if marks != [MARKS[arch]]:
