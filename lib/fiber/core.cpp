@@ -60,6 +60,10 @@ lowlevel::Fiber& Core::next_by_hand() noexcept {
   sanitizers::arrived(from.tool_);
 }
 
+void throw_no_scheduler() {
+  throw RuntimeError("Scheduler::current: this thread has no scheduler; make one first");
+}
+
 void throw_outside_fiber(const char* call) {
   throw RuntimeError(std::string(call) +
                      " outside a fiber: only code that runs on a fiber can stop and go on; start "

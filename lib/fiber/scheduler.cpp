@@ -35,6 +35,8 @@ Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
     throw RuntimeError("Scheduler: this thread has a scheduler already; use Scheduler::current()");
   }
   pools_.push_back(std::make_unique<StackPool>(options_.stacks));
+  usual_pool_ = pools_.front().get();
+  reuse_ = options_.stacks.scrub == Scrub::never;
   careful = stacks().guard_mode() == GuardMode::canary;
   ready.reserve();  // so that the ring exists
   ready.give_up();
@@ -64,13 +66,6 @@ Scheduler::~Scheduler() {
   impl::this_core = nullptr;
 }
 
-Scheduler& Scheduler::current() {
-  if (impl::this_core == nullptr) {
-    throw RuntimeError("Scheduler::current: this thread has no scheduler; make one first");
-  }
-  return *static_cast<Scheduler*>(impl::this_core);
-}
-
 void Scheduler::check_can_run(const char* call) const {
   if (impl::this_core != this) {
     throw RuntimeError(std::string(call) + ": this scheduler belongs to another thread");
@@ -81,13 +76,26 @@ void Scheduler::check_can_run(const char* call) const {
   }
 }
 
+class Scheduler::Running {
+ public:
+  explicit Running(Scheduler& scheduler) noexcept : scheduler_(scheduler) {
+    scheduler_.is_running_ = true;
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+  ~Running() {
+    scheduler_.attention.fetch_and(~single_tick, std::memory_order_relaxed);
+    scheduler_.drop_spare();
+    scheduler_.is_running_ = false;
+  }
+
+ private:
+  Scheduler& scheduler_;
+};
+
 std::size_t Scheduler::run() {
   check_can_run("Scheduler::run");
-  is_running_ = true;
-  struct Guard {
-    bool& flag;
-    ~Guard() { flag = false; }
-  } guard{is_running_};
+  const Running guard(*this);
   while (!ready.empty()) {
     open_tick();
     while (has_next()) step();
@@ -97,15 +105,8 @@ std::size_t Scheduler::run() {
 
 void Scheduler::run_tick() {
   check_can_run("Scheduler::run_tick");
-  is_running_ = true;
+  const Running guard(*this);
   attention.fetch_or(single_tick, std::memory_order_relaxed);
-  struct Guard {
-    Scheduler& self;
-    ~Guard() {
-      self.attention.fetch_and(~single_tick, std::memory_order_relaxed);
-      self.is_running_ = false;
-    }
-  } guard{*this};
   open_tick();
   while (has_next()) step();
 }
@@ -137,22 +138,27 @@ void Scheduler::step() {
   callback.run();
 }
 
-void Scheduler::admit(impl::Job& job, const SpawnOptions& options) {
+void Scheduler::equip(impl::Job& job, const SpawnOptions& options) {
   try {
-    job.number = ++jobs_;
-    job.pool = options.stack_size == 0 ? pools_.front().get() : &pool_of(options.stack_size);
+    if (options.stack_size != 0) job.pool = &pool_of(options.stack_size);
     if (!options.name.empty()) {
       job.name = static_cast<char*>(memory_.take(options.name.size() + 1));
       std::memcpy(job.name, options.name.data(), options.name.size());
       job.name[options.name.size()] = '\0';
     }
+  } catch (...) {
+    dispose(job);
+    throw;
+  }
+}
+
+void Scheduler::reserve_for(impl::Job& job) {
+  try {
     ready.reserve();
   } catch (...) {
     dispose(job);
     throw;
   }
-  ++alive_;
-  ready.push(impl::Entry(job));
 }
 
 void Scheduler::dispose(impl::Job& job) noexcept {
@@ -183,7 +189,7 @@ StackPool& Scheduler::pool_of(std::size_t stack_size) {
   return *pools_.back();
 }
 
-Fiber& Scheduler::begin(impl::Job& job) {
+Fiber& Scheduler::make_fiber(impl::Job& job) {
   StackPool& pool = *job.pool;
   const Stack stack = pool.take();
   static_assert(sizeof(Fiber) % 64 == 0);
@@ -211,43 +217,70 @@ void Scheduler::unlink(Fiber& fiber) noexcept {
   (fiber.previous_ != nullptr ? fiber.previous_->next_ : fibers_) = fiber.next_;
 }
 
-/// The outermost function of every fiber. Runs its job, then, on the same hot stack, the jobs that
-/// come next in the queue.
+/// The outermost function of every fiber: runs one job after the other.
 void Scheduler::fiber_main(void* argument, void*) {
   Fiber& fiber = *static_cast<Fiber*>(argument);
   Scheduler& scheduler = *static_cast<Scheduler*>(fiber.core_);
   impl::sanitizers::arrived(fiber.tool_);
   do {
     scheduler.run_job(fiber);
-  } while (scheduler.take_over(fiber));
+  } while (scheduler.next_job(fiber));
   scheduler.leave(fiber);
 }
 
 void Scheduler::run_job(Fiber& fiber) noexcept {
+  impl::Job& job = *fiber.job_;
   try {
-    fiber.job_->run();
+    job.run();
   } catch (...) {
     fail_by_exception(fiber);
   }
   fiber.done_ = true;
-  if (fiber.locals_ != nullptr) impl::destroy_locals(fiber.locals_);
-  dispose(*fiber.job_);
+  if (fiber.locals_ != nullptr) [[unlikely]]
+    impl::destroy_locals(fiber.locals_);
+  fiber.job_ = nullptr;
+  dispose(job);
   ready.give_up();
   --alive_;
 }
 
-/// If the next entry is a job for such a stack, makes it this fiber's.
-bool Scheduler::take_over(Fiber& fiber) noexcept {
-  if (!has_next()) return false;
-  const impl::Entry entry = ready.front();
-  if (!entry.is_job() || entry.job().pool != fiber.pool_) return false;
-  ready.pop();
-  fiber.job_ = &entry.job();
+/// A fiber whose job is done takes the next one if that is what comes next; so jobs that never park
+/// run one after another on one hot stack. Otherwise it waits for one as the spare fiber, so that
+/// ending a fiber and beginning one are a mere switch. Returns false if it is not needed.
+bool Scheduler::next_job(Fiber& fiber) noexcept {
+  if (!reuse_ || fiber.pool_ != usual_pool_) return false;
+  impl::jumpcut_set_control(hub.saved_.control);
+  if (has_next() && ready.front().is_job() && ready.front().job().pool == usual_pool_) {
+    fiber.job_ = &ready.front().job();
+    ready.pop();
+    *error_number = 0;
+  } else {
+    if (spare_ != nullptr) return false;
+    spare_ = &fiber;
+    *error_number = 0;
+    switch_to_next<impl::switch_inlined>();
+    if (fiber.job_ == nullptr) return false;  // from drop_spare()
+  }
   fiber.done_ = false;
   fiber.wait_ = nullptr;
-  *error_number = 0;
-  impl::jumpcut_set_control(hub.saved_.control);
   return true;
+}
+
+/// A fiber for the job: the spare one, or a new one on a stack from the pool.
+Fiber& Scheduler::begin(impl::Job& job) {
+  if (spare_ == nullptr || job.pool != usual_pool_) return make_fiber(job);
+  Fiber& fiber = *spare_;
+  spare_ = nullptr;
+  fiber.job_ = &job;
+  return fiber;
+}
+
+/// So that between two runs every stack that nobody uses is in its pool.
+void Scheduler::drop_spare() noexcept {
+  if (spare_ == nullptr) return;
+  Fiber& fiber = *spare_;
+  spare_ = nullptr;
+  transfer<impl::switch_inlined>(hub, fiber);
 }
 
 [[gnu::no_sanitize("thread")]] void Scheduler::leave(Fiber& done) noexcept {

@@ -69,8 +69,9 @@ std::byte* map_stacks(std::size_t bytes) noexcept {
   constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) return nullptr;
-  // Only PROT_READ here, so that the kernel does not join the two: this asks for a mapping as well.
-  void* spare = mmap(nullptr, headroom, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  // Otherwise the first touch of a stack could take 2 MiB. Not there, not needed.
+  (void)madvise(memory, bytes, MADV_NOHUGEPAGE);
+  void* spare = mmap(nullptr, headroom, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (spare == MAP_FAILED) {
     int error = errno;
     munmap(memory, bytes);
@@ -78,8 +79,6 @@ std::byte* map_stacks(std::size_t bytes) noexcept {
     return nullptr;
   }
   munmap(spare, headroom);
-  // Otherwise the first touch of a stack could take 2 MiB. Not there, not needed.
-  (void)madvise(memory, bytes, MADV_NOHUGEPAGE);
   return static_cast<std::byte*>(memory);
 }
 

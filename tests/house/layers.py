@@ -29,6 +29,7 @@ PUBLIC = {
     "impl/switch.hpp": "context",
     "lowlevel/context.hpp": "context",
 
+    "lowlevel/overflow.hpp": "stack",
     "lowlevel/stack_pool.hpp": "stack",
 
     "fiber_local.hpp": "fiber",

@@ -55,10 +55,17 @@ struct JUMPCUT_API ReadyQueue {
   void pop() noexcept { ++head; }
   void push(Entry entry) noexcept { slots[tail++ & mask] = entry; }
 
-  /// Promises a place for one more entry; throws std::bad_alloc. give_up() takes it back.
-  void reserve() {
+  /// Promises a place for one more entry, unless the ring must grow for it. give_up() takes the
+  /// promise back.
+  bool try_reserve() noexcept {
     if (reserved >= mask) [[unlikely]]
-      grow();
+      return false;
+    ++reserved;
+    return true;
+  }
+  /// The same, and grows; throws std::bad_alloc.
+  void reserve() {
+    if (reserved >= mask) grow();
     ++reserved;
   }
   void give_up() noexcept { --reserved; }

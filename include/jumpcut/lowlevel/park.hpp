@@ -37,9 +37,9 @@ class Wait {
 
 /// park() by a given form of the switch; the benches compare them.
 template <auto switch_form>
-inline void park_by(Wait& wait) {
+[[gnu::always_inline]] inline void park_by(Wait& wait) {
   impl::Core& core = impl::core_of_fiber("park");
-  if (wait.state_ != Wait::fresh) {
+  if (wait.state_ != Wait::fresh) [[unlikely]] {
     if (wait.is_woken()) return;
     impl::throw_second_park(*wait.fiber());
   }
@@ -52,15 +52,15 @@ inline void park_by(Wait& wait) {
 /// Waits until somebody calls wake() on the same wait; returns at once, and without switching, if
 /// that has happened. The one way for a fiber to stop. Throws RuntimeError outside a fiber, and if
 /// another fiber is parked on this wait.
-inline void park(Wait& wait) {
+[[gnu::always_inline]] inline void park(Wait& wait) {
   park_by<impl::switch_inlined>(wait);
 }
 
 /// Completes the wait: its fiber, if it is parked, becomes ready, behind all that is ready now; if
 /// it is not parked yet, park() will not stop. Returns false if the wait was complete already.
 /// Never switches. Throws RuntimeError if the fiber belongs to another thread.
-inline bool wake(Wait& wait) {
-  if (wait.state_ <= Wait::woken) {
+[[gnu::always_inline]] inline bool wake(Wait& wait) {
+  if (wait.state_ <= Wait::woken) [[unlikely]] {
     bool first = wait.state_ == Wait::fresh;
     wait.state_ = Wait::woken;
     return first;
@@ -76,14 +76,14 @@ inline bool wake(Wait& wait) {
 
 /// yield() by a given form of the switch.
 template <auto switch_form>
-inline void yield_by() {
+[[gnu::always_inline]] inline void yield_by() {
   impl::Core& core = impl::core_of_fiber("yield");
   core.ready.push(impl::Entry(*core.running));
   core.switch_to_next<switch_form>();
 }
 
 /// Returns once all that is ready now has had its turn.
-inline void yield() {
+[[gnu::always_inline]] inline void yield() {
   yield_by<impl::switch_inlined>();
 }
 

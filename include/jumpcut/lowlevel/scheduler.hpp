@@ -47,7 +47,11 @@ class JUMPCUT_API Scheduler : private impl::Core {
   Scheduler& operator=(const Scheduler&) = delete;
 
   /// This thread's. Throws RuntimeError if there is none.
-  static Scheduler& current();
+  static Scheduler& current() {
+    if (impl::this_core == nullptr) [[unlikely]]
+      impl::throw_no_scheduler();
+    return *static_cast<Scheduler*>(impl::this_core);
+  }
 
   /// Makes function() ready to run on a fiber, behind all that is ready now. It takes its stack
   /// when its turn comes. If it ends with an exception, the program ends, with the fiber's name.
@@ -76,10 +80,8 @@ class JUMPCUT_API Scheduler : private impl::Core {
   /// Calls function(fiber) for each fiber that has a stack; it must not park.
   template <class Function>
   void for_each_fiber(Function&& function) {
-    for (Fiber* fiber = fibers_; fiber != nullptr;) {
-      Fiber* next = fiber->next_;
-      function(*fiber);
-      fiber = next;
+    for (Fiber* fiber = fibers_; fiber != nullptr; fiber = fiber->next_) {
+      if (fiber->job_ != nullptr) function(*fiber);
     }
   }
 
@@ -98,27 +100,36 @@ class JUMPCUT_API Scheduler : private impl::Core {
   template <class Base, class Function>
   auto& make(const char* call, Function&& function);
 
-  void admit(impl::Job& job, const SpawnOptions& options);
+  class Running;
+
+  void equip(impl::Job& job, const SpawnOptions& options);
+  void reserve_for(impl::Job& job);
   void admit(impl::Callback& callback);
   void dispose(impl::Job& job) noexcept;
+  StackPool& pool_of(std::size_t stack_size);
+
   void check_can_run(const char* call) const;
   void open_tick() noexcept;
   void step();
+
   Fiber& begin(impl::Job& job);
-  StackPool& pool_of(std::size_t stack_size);
+  Fiber& make_fiber(impl::Job& job);
   void link(Fiber& fiber) noexcept;
   void unlink(Fiber& fiber) noexcept;
-
   static void fiber_main(void* fiber, void* message);
   void run_job(Fiber& fiber) noexcept;
-  bool take_over(Fiber& fiber) noexcept;
+  bool next_job(Fiber& fiber) noexcept;
+  void drop_spare() noexcept;
   [[noreturn]] void leave(Fiber& done) noexcept;
   static void give_back(void* fiber) noexcept;
 
   impl::Memory memory_;
   std::size_t alive_ = 0;
   std::uint64_t jobs_ = 0;  // numbers them
-  Fiber* fibers_ = nullptr;
+  StackPool* usual_pool_ = nullptr;
+  Fiber* spare_ = nullptr;   // has ended its job and waits for another
+  Fiber* fibers_ = nullptr;  // all that have a stack
+  bool reuse_ = true;        // a stack may go to the next job as it is
   bool is_running_ = false;
   std::vector<std::unique_ptr<StackPool>> pools_;  // the usual one first
   SchedulerOptions options_;
@@ -163,7 +174,14 @@ auto& Scheduler::make(const char* call, Function&& function) {
 
 template <class Function>
 void Scheduler::spawn(Function&& function, const SpawnOptions& options) {
-  admit(make<impl::Job>("spawn", std::forward<Function>(function)), options);
+  impl::Job& job = make<impl::Job>("spawn", std::forward<Function>(function));
+  job.number = ++jobs_;
+  job.pool = usual_pool_;
+  if (!options.name.empty() || options.stack_size != 0) equip(job, options);
+  if (!ready.try_reserve()) [[unlikely]]
+    reserve_for(job);
+  ++alive_;
+  ready.push(impl::Entry(job));
 }
 
 template <class Function>
