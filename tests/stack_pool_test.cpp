@@ -152,7 +152,7 @@ TEST_CASE("every byte of a guard stops whoever touches it") {
   GuardMode mode = GENERATE(GuardMode::automatic, GuardMode::mprotect);
   std::ptrdiff_t below = GENERATE(1, 4096, 60 * 1024, 64 * 1024);
   if (StackPool({.guard = mode}).guard_mode() == GuardMode::canary) return;
-  for (std::size_t nth : {1, 2, 16, 17}) {
+  for (std::size_t nth : {1UL, 2UL, 16UL, 17UL}) {
     Ended ended = in_child([&] {
       StackPool pool({.guard = mode});
       Stack stack = take(pool, nth).back();
@@ -282,7 +282,7 @@ TEST_CASE("the high-water mark is the deepest byte that was used") {
   StackPool pool;
   Stack stack = pool.take();
   CHECK(pool.high_water(stack) == 0);
-  for (std::size_t depth : {1, 100, 5000, 70'000, 200'000}) {
+  for (std::size_t depth : {1UL, 100UL, 5000UL, 70'000UL, 200'000UL}) {
     use(stack, depth);
     CHECK(pool.high_water(stack) == depth);
     use(stack, depth / 2);

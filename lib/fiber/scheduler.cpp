@@ -283,7 +283,7 @@ void Scheduler::drop_spare() noexcept {
   transfer<impl::switch_inlined>(hub, fiber);
 }
 
-[[gnu::no_sanitize("thread")]] void Scheduler::leave(Fiber& done) noexcept {
+__attribute__((no_sanitize("thread"))) void Scheduler::leave(Fiber& done) noexcept {
   Fiber& to = next();
   adopt(to);
   impl::sanitizers::leaving(done.tool_, to.tool_, true);
