@@ -61,6 +61,12 @@ __attribute__((no_sanitize("thread"))) void Core::announced_switch(Fiber& from,
   sanitizers::arrived(from.tool_);
 }
 
+void call_on_hub(const char* name, void (*function)(void*) noexcept, void* argument) {
+  Core& core = core_of_fiber(name);
+  core.hub_call = {function, argument, core.running};
+  core.transfer<switch_inlined>(*core.running, core.hub);
+}
+
 void throw_no_scheduler() {
   throw RuntimeError("Scheduler::current: this thread has no scheduler; make one first");
 }

@@ -13,6 +13,7 @@
 #include <bit>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 namespace jumpcut::lowlevel {
 
@@ -126,13 +127,25 @@ void Scheduler::open_tick() noexcept {
   batch_end = careful ? ready.head : tick_end;
 }
 
+/// Until the hub is wanted: for its own sake, or to make a call for the fiber that runs then.
+void Scheduler::run_fiber(Fiber& first) noexcept {
+  Fiber* fiber = &first;
+  for (;;) {
+    transfer<impl::switch_inlined>(hub, *fiber);
+    if (hub_call.function == nullptr) return;
+    const impl::HubCall call = std::exchange(hub_call, {});
+    call.function(call.argument);
+    fiber = call.caller;
+  }
+}
+
 /// The hub takes one entry; fibers take as many as they like before they come back.
 void Scheduler::step() {
   const impl::Entry entry = ready.front();
   if (entry.is_fiber() || entry.is_job()) {
     Fiber& fiber = entry.is_job() ? begin(entry.job()) : entry.fiber();
     ready.pop();
-    transfer<impl::switch_inlined>(hub, fiber);
+    run_fiber(fiber);
     return;
   }
   ready.pop();

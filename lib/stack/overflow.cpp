@@ -119,7 +119,7 @@ std::size_t describe_fault(const void* address, char* buffer, std::size_t size) 
   line.number(static_cast<std::uint64_t>(below)).text(" bytes below it); ");
   line.text("give it more with {.stack_size = ")
       .number(std::min(place.stack_size * 4, StackPool::max_stack_size));
-  line.text("}, or run the deep call on a big stack");
+  line.text("}, or make the deep call by run_on_big_stack");
   return line.end_line();
 }
 

@@ -39,6 +39,7 @@ PUBLIC = {
     "lowlevel/fiber.hpp": "fiber",
     "lowlevel/park.hpp": "fiber",
     "lowlevel/scheduler.hpp": "fiber",
+    "run_on_big_stack.hpp": "fiber",
 }
 
 

@@ -11,6 +11,13 @@
 
 namespace jumpcut::impl {
 
+/// What a fiber has the hub do for it.
+struct HubCall {
+  void (*function)(void*) noexcept = nullptr;
+  void* argument = nullptr;
+  lowlevel::Fiber* caller = nullptr;
+};
+
 /// What the running thread's Scheduler switches with: the part of it that park, wake and yield
 /// touch, inlined into their callers.
 ///
@@ -34,6 +41,7 @@ struct JUMPCUT_API Core {
   bool careful = false;
   /// Where this tick ends: batch_end, unless careful.
   std::uint64_t tick_end = 0;
+  HubCall hub_call;
   Fiber hub;
 
   Core() noexcept;
@@ -122,6 +130,10 @@ JUMPCUT_API [[gnu::tls_model("initial-exec")]] extern constinit thread_local Cor
 [[noreturn]] JUMPCUT_API void throw_wrong_thread(const char* call, const lowlevel::Fiber& fiber);
 /// Throws RuntimeError: park() on a wait that `fiber` is parked on.
 [[noreturn]] JUMPCUT_API void throw_second_park(const lowlevel::Fiber& fiber);
+
+/// Makes the call on the thread's own stack, while the running fiber waits; no other fiber runs
+/// meanwhile. `name` is the public call's, for the error outside a fiber.
+JUMPCUT_API void call_on_hub(const char* name, void (*function)(void*) noexcept, void* argument);
 
 /// The running fiber's core; throws RuntimeError where none runs.
 [[gnu::always_inline]] inline Core& core_of_fiber(const char* call) {

@@ -111,6 +111,7 @@ class JUMPCUT_API Scheduler : private impl::Core {
   void check_can_run(const char* call) const;
   void open_tick() noexcept;
   void step();
+  void run_fiber(Fiber& first) noexcept;
 
   Fiber& begin(impl::Job& job);
   Fiber& make_fiber(impl::Job& job);

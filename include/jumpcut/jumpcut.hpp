@@ -1,0 +1,13 @@
+#pragma once
+
+/// All of jumpcut.
+
+#include <jumpcut/error.hpp>
+#include <jumpcut/fiber_local.hpp>
+#include <jumpcut/lowlevel/context.hpp>
+#include <jumpcut/lowlevel/fiber.hpp>
+#include <jumpcut/lowlevel/overflow.hpp>
+#include <jumpcut/lowlevel/park.hpp>
+#include <jumpcut/lowlevel/scheduler.hpp>
+#include <jumpcut/lowlevel/stack_pool.hpp>
+#include <jumpcut/run_on_big_stack.hpp>
