@@ -84,7 +84,6 @@ FUNCTION jumpcut_switch
 3:      msr     fpcr, x12
         b       1b
 
-        nop
 2:      hint    #36                     // bti j
         LOAD    d14, d15, 0x80
         LOAD    d12, d13, 0x70
@@ -115,7 +114,6 @@ FUNCTION jumpcut_leave, hidden
         blr     x2
 
         mov     x1, x19
-        CALLER_IS_RECORD BREG_X1
         mov     x2, x20
         mrs     x11, fpcr
         ldr     x12, [x1, #JC_CONTROL]

@@ -110,7 +110,6 @@ FUNCTION jumpcut_switch
 3:      LOAD_CONTROL %rsi
         jmp     1b
 
-        nop                             // the byte before a return address, for unwinders
 2:      endbr64                         // parked until here
         POP     %r15
         POP     %r14
@@ -140,8 +139,7 @@ FUNCTION jumpcut_leave, hidden
         movq    %rcx, %rdi
         call    *%rdx
 
-        movq    %rbx, %rsi
-        CALLER_IS_RECORD BREG_RSI
+        movq    %rbx, %rsi              // rbx holds it too, as the CFI says, until GO_ON
         movq    %r12, %rdx
         leaq    -JC_CONTROL(%rsp), %rdi
         stmxcsr JC_CONTROL(%rdi)        // into the 16 bytes that were left free

@@ -71,8 +71,7 @@ namespace jumpcut::impl {
       "fclex\n\t"
       "ldmxcsr 0x20(%%rsi)\n\t"
       "fldcw   0x24(%%rsi)\n\t"
-      "jmp     1b\n\t"
-      "nop\n"
+      "jmp     1b\n"
       "2:\n\t"
       "endbr64\n\t"
       : "+D"(ours), "+S"(theirs), "+d"(message)

@@ -101,3 +101,52 @@ TEST_CASE("a context that traps on division by zero is not trapped for another's
   t.main.switch_to(context);
   CHECK(t.result == 1.0L);
 }
+
+namespace {
+
+struct Departure {
+  std::unique_ptr<std::array<std::byte, 64 * 1024>> stack;
+  Context main;
+  Context* self = nullptr;
+};
+
+void free_stack(void* argument) noexcept {
+  static_cast<Departure*>(argument)->stack.reset();
+}
+
+void depart(void* argument, void* message) {
+  auto& d = *static_cast<Departure*>(argument);
+  d.self->leave_to(d.main, static_cast<char*>(message) + 1, free_stack, argument);
+}
+
+void count(void* argument) noexcept {
+  ++*static_cast<int*>(argument);
+}
+
+}  // namespace
+
+TEST_CASE("a context is left for good, and its stack freed on top of the one that goes on") {
+  for (int i = 0; i < 3; ++i) {
+    Departure d;
+    d.stack = std::make_unique<std::array<std::byte, 64 * 1024>>();
+    Context context(*d.stack, depart, &d);
+    d.self = &context;
+    char text[] = "abc";
+    CHECK(d.main.switch_to(context, text) == text + 1);
+    CHECK(d.stack == nullptr);
+  }
+}
+
+TEST_CASE("a function runs on top of a parked context, which then goes on as if nothing had been") {
+  auto stack = std::make_unique<std::array<std::byte, 64 * 1024>>();
+  Echo e;
+  Context context(*stack, echo, &e);
+  e.self = &context;
+  char text[] = "abc";
+  int runs = 0;
+  context.run_on_top(count, &runs);  // before its first instruction
+  CHECK(e.main.switch_to(context, text) == text + 1);
+  context.run_on_top(count, &runs);
+  CHECK(runs == 2);
+  CHECK(e.main.switch_to(context, text + 1) == text + 2);
+}

@@ -111,9 +111,22 @@ struct Exchange {
   Saved near{};
   Saved far{};
   std::uint64_t seed = 0;
-  void* sent = nullptr;  // the message that is on its way
+  void* sent = nullptr;       // the message that is on its way
+  std::uintptr_t on_top = 0;  // the frame of what ran on top
   std::string failure;
 };
+
+[[gnu::noinline]] void scribble_below(volatile std::uint64_t* words) {
+  for (int i = 0; i < 64; ++i) words[i] = ~std::uint64_t{0};
+}
+
+// Runs on top of a parked side: overwrites what lies below, and every register it may.
+void scribble(void* argument) noexcept {
+  auto& e = *static_cast<Exchange*>(argument);
+  volatile std::uint64_t words[64];
+  scribble_below(words);
+  e.on_top = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+}
 
 // One switch away and back, with the patterns of one side.
 void step(Exchange& e, Random& random, Saved& from, Saved& to) {
@@ -124,6 +137,17 @@ void step(Exchange& e, Random& random, Saved& from, Saved& to) {
   if (!e.failure.empty()) return;
   e.failure = first_mismatch(in, out);
   if (e.failure.empty() && out.message != e.sent) e.failure = "the message was lost";
+}
+
+void run_on_top(Exchange& e, Random& random, Saved& parked) {
+  Registers in = random_registers(random);
+  Registers out{};
+  in.message = &e;
+  registers_call(&in, &out, &parked, reinterpret_cast<void*>(&scribble),
+                 reinterpret_cast<void*>(&jumpcut::impl::jumpcut_on_top));
+  if (!e.failure.empty()) return;
+  e.failure = first_mismatch(in, out);
+  if (e.on_top % 16 != 0) e.failure = "what runs on top has no aligned stack";
 }
 
 void far_side(void* argument, void*) {
@@ -145,6 +169,7 @@ std::string exchange(std::uint64_t switches, std::uint64_t seed) {
   Random random(seed);
   for (std::uint64_t i = 0; i < switches && e->failure.empty(); i += 2) {
     step(*e, random, e->near, e->far);
+    if (i % 16 == 0) run_on_top(*e, random, e->far);
   }
   return e->failure;
 }

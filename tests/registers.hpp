@@ -40,10 +40,15 @@ static_assert(offsetof(Registers, message) == 0xa8);
 #endif
 
 extern "C" {
-/// Fills every register that a call keeps from `in`, calls jumpcut_switch(from, to, in->message)
-/// and, when that returns, stores what it finds in `out`.
-void registers_switch(Registers* in, Registers* out, jumpcut::impl::Saved* from,
-                      jumpcut::impl::Saved* to);
+/// Fills every register that a call keeps from `in`, calls function(first, second, in->message)
+/// and, when that returns, stores what it finds in `out`, and what it returned as message.
+void registers_call(Registers* in, Registers* out, void* first, void* second, void* function);
+}
+
+/// By way of jumpcut_switch.
+inline void registers_switch(Registers* in, Registers* out, jumpcut::impl::Saved* from,
+                             jumpcut::impl::Saved* to) {
+  registers_call(in, out, from, to, reinterpret_cast<void*>(&jumpcut::impl::jumpcut_switch));
 }
 
 /// xorshift64*: one number replays a failure.
@@ -74,6 +79,8 @@ std::string first_mismatch(const Registers& wanted, const Registers& found);
 
 /// Two contexts switch to each other `switches` times by registers_switch, each with patterns of
 /// its own. Returns the first mismatch that either saw, or "".
+/// Every 16th time a function that scribbles runs on top of the other side, and both must keep
+/// their registers through that too.
 std::string exchange(std::uint64_t switches, std::uint64_t seed);
 
 }  // namespace registers

@@ -1,4 +1,5 @@
-// void registers_switch(Registers* in /*x0*/, Registers* out /*x1*/, Saved* from /*x2*/, Saved* to /*x3*/)
+// void registers_call(Registers* in /*x0*/, Registers* out /*x1*/, void* first /*x2*/,
+//                     void* second /*x3*/, void* function /*x4*/)
 // registers.hpp has the layout of Registers.
 
 #include "../asm/asm.h"
@@ -15,7 +16,7 @@
         \operation d14, d15, [\base, #\offset + 0x88]
 .endm
 
-FUNCTION registers_switch
+FUNCTION registers_call
         hint    #34
         stp     x29, x30, [sp, #-0xd0]!
         .cfi_adjust_cfa_offset 0xd0
@@ -41,7 +42,7 @@ FUNCTION registers_switch
         mov     x0, x2
         mov     x1, x3
         ldr     x2, [x9, #0xa8]
-        bl      jumpcut_switch
+        blr     x4
 
         ldr     x9, [sp, #0xb0]
         str     x0, [x9, #0xa8]
@@ -64,7 +65,7 @@ FUNCTION registers_switch
         .cfi_restore d\r
         .endr
         ret
-END registers_switch
+END registers_call
 
         NO_EXECUTABLE_STACK
         PROPERTY 0xc0000000, 0x1

@@ -1,9 +1,10 @@
-// void registers_switch(Registers* in /*rdi*/, Registers* out /*rsi*/, Saved* from /*rdx*/, Saved* to /*rcx*/)
+// void registers_call(Registers* in /*rdi*/, Registers* out /*rsi*/, void* first /*rdx*/,
+//                     void* second /*rcx*/, void* function /*r8*/)
 // registers.hpp has the layout of Registers.
 
 #include "../asm/asm.h"
 
-FUNCTION registers_switch
+FUNCTION registers_call
         endbr64
         .irp    r, rbx, rbp, r12, r13, r14, r15
         pushq   %\r
@@ -30,7 +31,7 @@ FUNCTION registers_switch
         movq    0x18(%rax), %r13
         movq    0x20(%rax), %r14
         movq    0x28(%rax), %r15
-        call    jumpcut_switch
+        call    *%r8
 
         movq    8(%rsp), %rsi
         movq    %rax, 0x40(%rsi)
@@ -60,7 +61,7 @@ FUNCTION registers_switch
         .cfi_restore %\r
         .endr
         ret
-END registers_switch
+END registers_call
 
         NO_EXECUTABLE_STACK
         PROPERTY 0xc0000002, 0x1

@@ -159,6 +159,31 @@ template <Form form>
   expect(pair, kept, "the rounding mode");
 }
 
+// One control word alone, and then the other.
+#if defined(__x86_64__)
+template <Form form>
+[[gnu::noinline]] void control_words(Pair& pair, Saved& from, Saved& to, std::uint64_t s) {
+  std::uint32_t usual_mxcsr = 0;
+  std::uint16_t usual_x87 = 0;
+  asm volatile("stmxcsr %0; fnstcw %1" : "=m"(usual_mxcsr), "=m"(usual_x87));
+  std::uint32_t mxcsr = usual_mxcsr ^ (s % 2 != 0 ? 0x2000 : 0);
+  std::uint16_t x87 = static_cast<std::uint16_t>(usual_x87 ^ (s % 3 != 0 ? 0x0400 : 0));
+  std::uint32_t kept_mxcsr = 0;
+  std::uint16_t kept_x87 = 0;
+  asm volatile("ldmxcsr %0" : : "m"(mxcsr));
+  switch_by<form>(from, to, nullptr);
+  asm volatile("stmxcsr %0; ldmxcsr %1" : "=m"(kept_mxcsr) : "m"(usual_mxcsr));
+  asm volatile("fldcw %0" : : "m"(x87));
+  switch_by<form>(from, to, nullptr);
+  asm volatile("fnstcw %0; fldcw %1" : "=m"(kept_x87) : "m"(usual_x87));
+  expect(pair, ((kept_mxcsr ^ mxcsr) & ~0x3fU) == 0, "mxcsr");
+  expect(pair, kept_x87 == x87, "the x87 control word");
+}
+#else
+template <Form form>
+void control_words(Pair&, Saved&, Saved&, std::uint64_t) {}
+#endif
+
 template <Form form>
 [[gnu::noinline]] void round(Pair& pair, Saved& from, Saved& to, std::uint64_t s) {
   integers<form>(pair, from, to, s);
@@ -170,6 +195,7 @@ template <Form form>
   expect(pair, aligned_variable_frame<form>(from, to, s) == 0, "an over-aligned variable frame");
   expect(pair, deep<form>(from, to, s, 5) == 0, "a recursion");
   rounding<form>(pair, from, to, s);
+  control_words<form>(pair, from, to, s);
 }
 
 bool supported() {
@@ -182,8 +208,8 @@ bool supported() {
 #endif
 }
 
-const Register registered({TEXT(LIVE_VARIANT), round<Form::called>, round<Form::inlined>,
-                           supported});
+const Register registered({TEXT(LIVE_VARIANT), round<Form::called>, round<Form::inlined>, supported,
+                           red_zone<Form::inlined>});
 
 }  // namespace
 

@@ -28,6 +28,8 @@ struct Variant {
   Round called;
   Round inlined;
   bool (*supported)();
+  /// Switches once, with the red zone in use; what was lost of it, or 0. The inlined form.
+  std::uint64_t (*red_zone)(jumpcut::impl::Saved& from, jumpcut::impl::Saved& to, std::uint64_t);
 
   Round round(Form form) const { return form == Form::called ? called : inlined; }
 };

@@ -34,7 +34,7 @@ std::string play(const Variant& near, Form near_form, const Variant& far, Form f
   auto play = std::make_unique<Play>();
   play->far = far.round(far_form);
   jumpcut::impl::place_first_frame(play->pair.far, stack.get() + (size - top % 16), far_side,
-                                   play.get());
+                                   play.get(), jumpcut::impl::jumpcut_control());
   Pair& pair = play->pair;
   for (std::uint64_t i = 0; i < rounds && pair.failure.empty(); ++i) {
     near.round(near_form)(pair, pair.near, pair.far, seed + i);

@@ -34,7 +34,7 @@ struct Stepping {
   unsigned near_seen = 0;
   unsigned far_seen = 0;
   char failure[256] = "";
-  const registers::Registers* kept_near = nullptr;  // what registers_switch filled in
+  const registers::Registers* kept_near = nullptr;  // what registers_call filled in
   const registers::Registers* kept_far = nullptr;
   unsigned kept_seen = 0;
 } stepping;
@@ -70,7 +70,7 @@ void on_step(int, void* ucontext) {
   ++stepping.steps;
   void* pc = unwinding::interrupted(ucontext);
   constexpr int numbers[] = {3, 6, 12, 13, 14, 15};  // rbx, rbp, r12-r15 as DWARF counts
-  unwinding::Probe kept{address(&registers::registers_switch), 6, numbers};
+  unwinding::Probe kept{address(&registers::registers_call), 6, numbers};
   unwinding::Trace trace = unwinding::trace(&kept);
   int first = 0;
   while (first < trace.depth && trace.frames[first].pc != pc) ++first;
@@ -181,7 +181,8 @@ TEST_CASE("at every instruction of a switch the unwinder finds the registers a c
   auto stack = std::make_unique<std::byte[]>(stack_size);
   auto top = reinterpret_cast<std::uintptr_t>(stack.get() + stack_size);
   Keeping k;
-  jumpcut::impl::place_first_frame(k.far, stack.get() + (stack_size - top % 16), keep_far, &k);
+  jumpcut::impl::place_first_frame(k.far, stack.get() + (stack_size - top % 16), keep_far, &k,
+                                   jumpcut::impl::jumpcut_control());
   reset(address(&keep_near), address(&keep_far));
   stepping.kept_near = &k.near_kept;
   stepping.kept_far = &k.far_kept;
@@ -235,7 +236,7 @@ TEST_CASE("at every instruction of leaving a stack the backtrace reaches an oute
       l.sides.end = end_steps;
       l.rounding = rounding;
       jumpcut::impl::place_first_frame(l.sides.far, stack.get() + (stack_size - top % 16), leave,
-                                       &l);
+                                       &l, jumpcut::impl::jumpcut_control());
       reset(address(near.near), address(&leave));
       stepping.inside_functions[0] = address(&jumpcut::impl::jumpcut_leave);
       near.near(l.sides);

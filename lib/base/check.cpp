@@ -10,7 +10,7 @@ namespace jumpcut::impl {
 
 namespace {
 
-void print(const char* format, va_list arguments) noexcept {
+[[gnu::format(printf, 1, 0)]] void print(const char* format, va_list arguments) noexcept {
   char text[1024];
   constexpr int most = sizeof text - 1;
   int length = std::snprintf(text, sizeof text, "jumpcut: ");

@@ -54,7 +54,8 @@ lowlevel::Fiber& Core::next_by_hand() noexcept {
   }
 }
 
-[[gnu::no_sanitize("thread")]] void Core::announced_switch(Fiber& from, Fiber& to) noexcept {
+__attribute__((no_sanitize("thread"))) void Core::announced_switch(Fiber& from,
+                                                                   Fiber& to) noexcept {
   sanitizers::leaving(from.tool_, to.tool_);
   jumpcut_switch(&from.saved_, &to.saved_, nullptr);
   sanitizers::arrived(from.tool_);

@@ -290,7 +290,7 @@ void Scheduler::drop_spare() noexcept {
   transfer<impl::switch_inlined>(hub, fiber);
 }
 
-[[gnu::no_sanitize("thread")]] void Scheduler::leave(Fiber& done, Fiber& to) noexcept {
+__attribute__((no_sanitize("thread"))) void Scheduler::leave(Fiber& done, Fiber& to) noexcept {
   adopt(to);
   impl::sanitizers::leaving(done.tool_, to.tool_, true);
   impl::jumpcut_leave(&to.saved_, nullptr, &give_back, &done);

@@ -31,7 +31,7 @@ using impl::Slab;
 namespace {
 
 constexpr std::size_t first_slab_slots = 16;
-constexpr std::size_t largest_slab_bytes = std::size_t{512} << 20;
+constexpr std::size_t largest_slab_bytes = std::size_t{8} << 30;
 
 // Below this far from the top it is cheaper to drop pages than to clear them.
 constexpr std::size_t clear_by_hand = 64 * 1024;
