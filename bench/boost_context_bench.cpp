@@ -4,7 +4,6 @@
 #include "bench.hpp"
 
 #include <cstddef>
-#include <deque>
 #include <vector>
 
 #include <boost/context/detail/fcontext.hpp>
@@ -32,42 +31,53 @@ void two_contexts(benchmark::State& state) {
 }
 BENCHMARK(two_contexts)->Name("switch.two_contexts.boost");
 
-struct Node {
-  boost::context::stack_context stack;
-  fcontext_t context = nullptr;
-  Node* next = nullptr;
+/// As in context_bench.cpp; the stacks are what the library's usual allocator gives, of its default
+/// size.
+class Ring {
+ public:
+  explicit Ring(int size) : contexts_(static_cast<std::size_t>(size)) {
+    for (std::size_t i = 1; i < contexts_.size(); ++i) {
+      const auto stack = allocator_.allocate();
+      stacks_.push_back(stack);
+      contexts_[i] = make_fcontext(stack.sp, stack.size, &pass_on_for_ever);
+    }
+  }
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+  ~Ring() {
+    for (auto& stack : stacks_) allocator_.deallocate(stack);
+  }
+
+  /// Whoever is jumped to learns where the one before is parked, and writes that down.
+  void pass_on() {
+    running_ = running_ + 1 == contexts_.size() ? 0 : running_ + 1;
+    note(jump_fcontext(contexts_[running_], this));
+  }
+
+ private:
+  void note(transfer_t from) {
+    contexts_[running_ == 0 ? contexts_.size() - 1 : running_ - 1] = from.fctx;
+  }
+
+  static void pass_on_for_ever(transfer_t from) {
+    Ring& ring = *static_cast<Ring*>(from.data);
+    ring.note(from);
+    for (;;) ring.pass_on();
+  }
+
+  boost::context::fixedsize_stack allocator_;
+  std::vector<boost::context::stack_context> stacks_;
+  std::vector<fcontext_t> contexts_;
+  std::size_t running_ = 0;
 };
 
-/// Whoever is jumped to learns where the jump came from, and keeps that.
-void pass_on(Node& node) {
-  const transfer_t from = jump_fcontext(node.next->context, &node);
-  static_cast<Node*>(from.data)->context = from.fctx;
-}
-
-void pass_on_for_ever(transfer_t from) {
-  Node& previous = *static_cast<Node*>(from.data);
-  previous.context = from.fctx;
-  for (Node& node = *previous.next;;) pass_on(node);
-}
-
 void ring_of_contexts(benchmark::State& state) {
-  constexpr std::size_t contexts = 1'000;
-  boost::context::fixedsize_stack allocator;  // of its default size
-  std::deque<Node> nodes(contexts);
-  for (std::size_t i = 0; i < contexts; ++i) {
-    Node& node = nodes[i];
-    node.next = &nodes[(i + 1) % contexts];
-    if (i == 0) continue;  // the thread's own
-    node.stack = allocator.allocate();
-    node.context = make_fcontext(node.stack.sp, node.stack.size, &pass_on_for_ever);
-  }
-  constexpr int rounds = switches / int{contexts};
-  measure(state, rounds * int{contexts}, [&] {
-    for (int i = 0; i < rounds; ++i) pass_on(nodes[0]);
+  constexpr int contexts = 1'000;
+  Ring ring(contexts);
+  constexpr int rounds = switches / contexts;
+  measure(state, rounds * contexts, [&] {
+    for (int i = 0; i < rounds; ++i) ring.pass_on();
   });
-  for (Node& node : nodes) {
-    if (node.stack.sp != nullptr) allocator.deallocate(node.stack);
-  }
 }
 BENCHMARK(ring_of_contexts)->Name("switch.ring_1000.boost");
 

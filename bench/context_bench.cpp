@@ -36,40 +36,54 @@ void two_contexts(benchmark::State& state) {
 }
 BENCHMARK(two_contexts)->Name("switch.two_contexts.ours");
 
-/// One of a ring of contexts. Lies at the top of its own stack, as fibers do.
-struct Node {
-  Node(const Stack& below, Node& after)
-      : stack(below), next(&after), context({stack.low, stack.top}, &pass_on, this) {}
-  Node() = default;
-
-  static void pass_on(void* argument, void*) {
-    Node& node = *static_cast<Node*>(argument);
-    for (;;) node.context.switch_to(node.next->context);
+/// Contexts that go on in turn, the thread's own among them, each on a stack from a pool. The
+/// records lie at the tops of the stacks, as those of fibers do.
+class Ring {
+ public:
+  explicit Ring(int size) {
+    contexts_.push_back(&main_);
+    while (contexts_.size() < static_cast<std::size_t>(size)) {
+      const Stack stack = pool_.take();
+      stacks_.push_back(stack);
+      std::byte* top = stack.top - room;
+      contexts_.push_back(new (top) Context({stack.low, top}, &pass_on_for_ever, this));
+    }
+  }
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+  ~Ring() {
+    for (const Stack& stack : stacks_) pool_.give_back(stack);
   }
 
-  Stack stack;
-  Node* next = this;
-  Context context;
+  /// Returns when all others have had their turn.
+  void pass_on() {
+    Context* self = contexts_[running_];
+    running_ = running_ + 1 == contexts_.size() ? 0 : running_ + 1;
+    self->switch_to(*contexts_[running_]);
+  }
+
+ private:
+  static constexpr std::size_t room = (sizeof(Context) + 63) / 64 * 64;
+
+  static void pass_on_for_ever(void* argument, void*) {
+    Ring& ring = *static_cast<Ring*>(argument);
+    for (;;) ring.pass_on();
+  }
+
+  StackPool pool_;
+  std::vector<Stack> stacks_;
+  std::vector<Context*> contexts_;  // in the order of their turns
+  std::size_t running_ = 0;
+  Context main_;
 };
 
 void ring_of_contexts(benchmark::State& state) {
   constexpr int contexts = 1'000;
-  constexpr std::size_t room = (sizeof(Node) + 63) / 64 * 64;
-  StackPool pool;
-  std::vector<Stack> stacks;
-  Node main;
-  Node* first = &main;
-  for (int i = 1; i < contexts; ++i) {
-    stacks.push_back(pool.take());
-    const Stack& stack = stacks.back();
-    std::byte* top = stack.top - room;
-    first = new (top) Node({stack.low, top}, *first);
-  }
+  Ring ring(contexts);
   constexpr int rounds = switches / contexts;
   measure(state, rounds * contexts, [&] {
-    for (int i = 0; i < rounds; ++i) main.context.switch_to(first->context);
+    for (int i = 0; i < rounds; ++i) ring.pass_on();
   });
-  for (const Stack& stack : stacks) pool.give_back(stack);
 }
 BENCHMARK(ring_of_contexts)->Name("switch.ring_1000.ours");
 
