@@ -391,6 +391,7 @@ TEST_CASE("many pools come and go while faults are described on other threads") 
 TEST_CASE("a thread has an alternate stack that is large enough until it ends") {
   CHECK(alternate_stack_size() >= 64 * 1024);
   for (std::size_t size : {0U, 16U * 1024, 256U * 1024}) {
+    if (sanitized && size > 0) continue;  // at a thread's end they unmap whichever is in place
     std::vector<char> memory(size);
     std::thread([&] {
       stack_t own{};
