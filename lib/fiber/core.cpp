@@ -99,6 +99,7 @@ ReadyQueue::~ReadyQueue() {
 void ReadyQueue::grow() {
   const std::uint64_t capacity = slots == nullptr ? 256 : 2 * (mask + 1);
   auto* fresh = new Entry[capacity];
+  // Without slots, head is tail. NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker)
   for (std::uint64_t i = head; i != tail; ++i) fresh[i & (capacity - 1)] = slots[i & mask];
   delete[] slots;
   slots = fresh;

@@ -56,10 +56,10 @@ std::optional<std::byte*> lowest_used_page(std::byte* low, std::byte* high) noex
   if (file < 0) return std::nullopt;
   // The host may have closed our descriptor, and its number may be another file by now: so this
   // look at a page we know about.
-  std::array<std::uint64_t, 1> last;
+  std::array<std::uint64_t, 1> last;  // NOLINT(*-member-init): the kernel fills it
   if (read_entries(file, high - page_size(), 1, last) != 1) return std::nullopt;
   if ((last[0] & in_use) == 0) return std::nullopt;
-  std::array<std::uint64_t, 128> entries;
+  std::array<std::uint64_t, 128> entries;  // NOLINT(*-member-init): the kernel fills it
   while (low != high) {
     auto pages = static_cast<std::size_t>(high - low) / page_size();
     std::size_t count = read_entries(file, low, pages, entries);
@@ -73,7 +73,7 @@ std::optional<std::byte*> lowest_used_page(std::byte* low, std::byte* high) noex
 }
 
 std::byte* lowest_resident_page(std::byte* low, std::byte* high) noexcept {
-  std::array<unsigned char, 128> resident;
+  std::array<unsigned char, 128> resident;  // NOLINT(*-member-init): the kernel fills it
   while (low != high) {
     auto pages = std::min(static_cast<std::size_t>(high - low) / page_size(), resident.size());
     if (mincore(low, pages * page_size(), resident.data()) != 0) return low;
