@@ -1,6 +1,5 @@
 // jumpcut/lowlevel/overflow.hpp: code that uses up its stack ends the process with a message, and
-// whoever handled faults before still does. This file stands for legacy code: it is compiled
-// without stack probes. Every overflow happens in a child.
+// whoever handled faults before still does. Every overflow happens in a child.
 
 #include <jumpcut/lowlevel/overflow.hpp>
 
@@ -8,18 +7,17 @@
 #include <jumpcut/lowlevel/context.hpp>
 
 #include "child.hpp"
+#include "overflows.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csetjmp>
 #include <cstring>
-#include <regex>
 #include <string_view>
 #include <thread>
 #include <vector>
 
-#include <alloca.h>
 #include <sys/mman.h>
 
 #include <catch2/catch.hpp>
@@ -32,51 +30,6 @@ namespace {
 void say(std::string_view text) {
   (void)!write(STDERR_FILENO, text.data(), text.size());
 }
-
-/// Whoever gets a local's address might keep it: so no compiler makes a loop of a recursion.
-void keep(volatile char* local) {
-  asm volatile("" : : "r"(local) : "memory");
-}
-
-[[gnu::noinline]] int recurse(int depth) {
-  volatile char local[200];
-  keep(local);
-  local[0] = static_cast<char>(depth);
-  return depth == 0 ? 0 : recurse(depth - 1) + local[0];
-}
-
-[[gnu::noinline]] int large_frames(int depth) {
-  volatile char local[60 * 1024];
-  keep(local);
-  local[0] = static_cast<char>(depth);
-  return depth == 0 ? 0 : large_frames(depth - 1) + local[0];
-}
-
-[[gnu::noinline]] int allocate(int times) {
-  int sum = 0;
-  for (int i = 0; i < times; ++i) {
-    auto* local = static_cast<volatile char*>(alloca(50 * 1024));
-    local[0] = 1;
-    sum += local[0];
-  }
-  return sum;
-}
-
-int match(int length) {
-  std::string text(static_cast<std::size_t>(length), 'a');
-  return std::regex_match(text, std::regex("(a|b)*")) ? 1 : 0;
-}
-
-struct Overflow {
-  const char* name;
-  int (*function)(int);
-  int argument;
-};
-
-constexpr std::array<Overflow, 4> overflows = {{{"recursion", recurse, 1'000'000},
-                                                {"frames of 60 KiB", large_frames, 100},
-                                                {"alloca", allocate, 100},
-                                                {"std::regex", match, 5000}}};
 
 struct Neighbours {
   Stack below, above;

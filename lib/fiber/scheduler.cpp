@@ -40,7 +40,6 @@ Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
   pools_.push_back(std::make_unique<StackPool>(options_.stacks));
   usual_pool_ = pools_.front().get();
   reuse_ = options_.stacks.scrub == Scrub::never;
-  careful = stacks().guard_mode() == GuardMode::canary;
   ready.reserve();  // so that the ring exists
   ready.give_up();
   hub.saved_.control = impl::jumpcut_control();
@@ -212,6 +211,7 @@ StackPool& Scheduler::pool_of(std::size_t stack_size) {
 Fiber& Scheduler::make_fiber(impl::Job& job) {
   StackPool& pool = *job.pool;
   const Stack stack = pool.take();
+  if (pool.guard_mode() == GuardMode::canary) careful = true;  // it may have had to fall back
   static_assert(sizeof(Fiber) % 64 == 0);
   auto* fiber = new (stack.top - sizeof(Fiber)) Fiber;
   fiber->job_ = &job;
