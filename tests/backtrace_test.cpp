@@ -36,14 +36,12 @@ constexpr std::size_t stack_size = 256 * 1024;  // room for a sanitizer's frames
 #define NO_TAIL_CALL asm volatile("" : : : "memory")
 
 template <class Function>
-void* address(Function* function, std::intptr_t offset = 0) {
-  return reinterpret_cast<void*>(reinterpret_cast<std::intptr_t>(function) + offset);
+void* address(Function* function) {
+  return reinterpret_cast<void*>(function);
 }
 
-// The unwind information of jumpcut_entry begins at the nop before it.
 bool ends_at_entry(const Trace& trace) {
-  return trace.depth > 0 &&
-         trace.frames[trace.depth - 1].function == address(&jumpcut::impl::jumpcut_entry, -1);
+  return trace.depth > 0 && trace.frames[trace.depth - 1].function == unwinding::entry_function();
 }
 
 struct Traced {
