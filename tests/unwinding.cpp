@@ -55,7 +55,7 @@ int Trace::find(const void* function, int from) const {
   return -1;
 }
 
-Trace trace(Probe* probe) {
+[[gnu::noinline]] Trace trace(Probe* probe) {
   Walk walk{{}, probe};
   _Unwind_Backtrace(visit, &walk);
   return walk.trace;
