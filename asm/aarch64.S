@@ -3,7 +3,7 @@
 //
 // - fp is x29, base is x19, control is fpcr (64 bits); there is no red zone.
 // - d8-d15 belong to the caller as well. x18 belongs to the platform and is never touched.
-// - Indirect jumps go through x16, which a `bti c` or `bti j` accepts under branch protection. The
+// - Indirect jumps go through x16: every landing pad accepts that, `bti j` any other as well. The
 //   last step back to the C++ caller is a `ret` all the same: there is no landing pad after a call.
 // - Return addresses are kept as the callers signed them; nothing here signs or strips one.
 //

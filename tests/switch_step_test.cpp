@@ -40,13 +40,8 @@ struct Stepping {
 } stepping;
 
 template <class Function>
-void* address(Function* function, std::intptr_t offset = 0) {
-  return reinterpret_cast<void*>(reinterpret_cast<std::intptr_t>(function) + offset);
-}
-
-// The unwind information of jumpcut_entry begins at the nop before it.
-void* entry_function() {
-  return address(&jumpcut::impl::jumpcut_entry, -1);
+void* address(Function* function) {
+  return reinterpret_cast<void*>(function);
 }
 
 void fail(const char* what, void* pc) {
@@ -80,7 +75,7 @@ void on_step(int, void* ucontext) {
   }
   int near = trace.find(stepping.near, first);
   int far = trace.find(stepping.far, first);
-  int entry = trace.find(entry_function(), first);
+  int entry = trace.find(unwinding::entry_function(), first);
   if (near >= 0) ++stepping.near_seen;
   if (far >= 0) ++stepping.far_seen;
   if (near >= 0 && (far >= 0 || entry >= 0)) return fail("two sides in one backtrace", pc);

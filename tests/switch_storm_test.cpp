@@ -22,7 +22,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
+#if defined(__x86_64__)
 constexpr auto between_signals = 50us;  // 20,000 a second
+#else
+constexpr auto between_signals = 5ms;  // an emulator that gets more does nothing else
+#endif
 
 struct Storm {
   const void* near = nullptr;  // the outermost functions

@@ -1,5 +1,7 @@
 #include "unwinding.hpp"
 
+#include <jumpcut/impl/saved.hpp>
+
 #include <cerrno>
 #include <csignal>
 
@@ -53,10 +55,20 @@ int Trace::find(const void* function, int from) const {
   return -1;
 }
 
-Trace trace(Probe* probe) {
+[[gnu::noinline]] Trace trace(Probe* probe) {
   Walk walk{{}, probe};
   _Unwind_Backtrace(visit, &walk);
   return walk.trace;
+}
+
+void* entry_function() {
+#if defined(__x86_64__)
+  constexpr std::intptr_t nop = 1;
+#else
+  constexpr std::intptr_t nop = 4;
+#endif
+  auto entry = reinterpret_cast<std::intptr_t>(&jumpcut::impl::jumpcut_entry);
+  return reinterpret_cast<void*>(entry - nop);
 }
 
 void* interrupted(const void* ucontext) {

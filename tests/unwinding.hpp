@@ -35,6 +35,9 @@ struct Probe {
 /// From the caller outward.
 Trace trace(Probe* probe = nullptr);
 
+/// Where the unwind information of jumpcut_entry begins: at the nop before it.
+void* entry_function();
+
 /// The instruction that a signal interrupted.
 void* interrupted(const void* ucontext);
 
