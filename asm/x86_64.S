@@ -132,8 +132,8 @@ FUNCTION jumpcut_leave, hidden
         movq    %rdi, %rbx
         CALLER_IS_RECORD BREG_RBX
         movq    %rsi, %r12
-        movq    JC_FP(%rbx), %rbp
         movq    JC_SP(%rbx), %rsp
+        movq    JC_FP(%rbx), %rbp       // not before: a load after it makes Valgrind see the switch
         subq    $128 + 16, %rsp
         andq    $-16, %rsp
         movq    %rcx, %rdi
@@ -162,8 +162,8 @@ FUNCTION jumpcut_on_top, hidden
         movq    %rsp, %r12
         .cfi_remember_state
         CALLER_IS_RECORD BREG_RBX
-        movq    JC_FP(%rbx), %rbp
         movq    JC_SP(%rbx), %rsp
+        movq    JC_FP(%rbx), %rbp       // see jumpcut_leave
         subq    $128, %rsp
         andq    $-16, %rsp
         movq    %rdx, %rdi

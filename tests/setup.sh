@@ -4,7 +4,8 @@
 # <Debian package>=<what it brings>: a command, or a file. If all is there, apt is not touched.
 build_needs='meson=meson ninja-build=ninja g++=g++ pkg-config=pkg-config
   libmimalloc-dev=/usr/include/mimalloc.h'
-test_needs='catch2=/usr/include/catch2/catch.hpp valgrind=valgrind'
+test_needs='catch2=/usr/include/catch2/catch.hpp valgrind=valgrind
+  libboost-context1.81-dev=/usr/lib/*/libboost_context.so'
 
 need() {
   missing=

@@ -32,12 +32,13 @@
 #include <sanitizer/tsan_interface.h>
 #endif
 
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #define JUMPCUT_VALGRIND 1
 #endif
 
 #include <cstddef>
+#include <cstdint>
 
 namespace jumpcut::impl::sanitizers {
 
@@ -47,15 +48,38 @@ constexpr bool announced = true;
 constexpr bool announced = false;
 #endif
 
-/// Whether poison() and unpoison() do anything.
-#ifdef JUMPCUT_ASAN
-constexpr bool poisons_stacks = true;
+/// Whether Valgrind's memcheck looks at every access; its other tools take part in nothing here.
+inline bool on_memcheck() noexcept {
+#ifdef JUMPCUT_VALGRIND
+  const char byte = 0;
+  return static_cast<int>(VALGRIND_MAKE_MEM_DEFINED(&byte, 1)) == -1;
 #else
-constexpr bool poisons_stacks = false;
+  return false;
 #endif
+}
 
-/// Fills in the bounds of the thread's own stack. Only ever called in announced builds.
-void describe_thread_stack(ToolStack& stack) noexcept;
+/// Whether poison() and unpoison() do anything, in this process.
+inline bool poisons_stacks() noexcept {
+#ifdef JUMPCUT_ASAN
+  return true;
+#else
+  return on_memcheck();
+#endif
+}
+
+/// One line on standard error, once, if the program runs under a sanitizer that knows nothing of
+/// our switches because the library was built without it.
+void warn_if_unannounced() noexcept;
+
+/// The bounds of the thread's own stack; some microseconds the first time.
+const ToolStack& thread_stack() noexcept;
+
+/// The stack that was left last on this thread, not for good.
+constinit inline thread_local ToolStack* left = nullptr;
+
+/// `stack`, whose ASan's fake stack was `before`, has the one in stack.tool now. What only a parked
+/// stack's fake stack points to is not leaked, so LeakSanitizer is told where it is.
+void change_fake_stack(const ToolStack& stack, void* before) noexcept;
 
 /// A stack is about to run its first frame.
 inline void create(ToolStack& stack) noexcept {
@@ -68,6 +92,11 @@ inline void create(ToolStack& stack) noexcept {
 
 /// Nothing will run on it any more.
 inline void destroy([[maybe_unused]] ToolStack& stack) noexcept {
+#ifdef JUMPCUT_ASAN
+  void* fake = stack.tool;
+  stack.tool = nullptr;
+  change_fake_stack(stack, fake);
+#endif
 #ifdef JUMPCUT_TSAN
   if (stack.tool != nullptr && stack.low != nullptr) __tsan_destroy_fiber(stack.tool);
   stack.tool = nullptr;
@@ -79,8 +108,11 @@ inline void destroy([[maybe_unused]] ToolStack& stack) noexcept {
                                            [[maybe_unused]] ToolStack& to,
                                            [[maybe_unused]] bool for_good = false) noexcept {
 #ifdef JUMPCUT_ASAN
-  if (to.low == nullptr) describe_thread_stack(to);
+  left = for_good ? nullptr : &from;
+  void* fake = from.tool;
+  if (for_good) from.tool = nullptr;
   __sanitizer_start_switch_fiber(for_good ? nullptr : &from.tool, to.low, to.size);
+  if (from.tool != fake && from.low != nullptr) change_fake_stack(from, fake);
 #endif
 #ifdef JUMPCUT_TSAN
   if (from.tool == nullptr) from.tool = __tsan_get_current_fiber();
@@ -88,30 +120,106 @@ inline void destroy([[maybe_unused]] ToolStack& stack) noexcept {
 #endif
 }
 
-/// Just after it, on the other side: `stack` is the one that runs again.
+/// Just after it, on the other side: `stack` is the one that runs again. ASan tells here where the
+/// stack was that was left, if that was one we did not make.
 [[gnu::always_inline]] inline void arrived([[maybe_unused]] ToolStack& stack) noexcept {
 #ifdef JUMPCUT_ASAN
-  __sanitizer_finish_switch_fiber(stack.tool, nullptr, nullptr);
+  const void* low = nullptr;
+  std::size_t size = 0;
+  __sanitizer_finish_switch_fiber(stack.tool, &low, &size);
+  if (left != nullptr && left->low == nullptr) {
+    left->low = static_cast<std::byte*>(const_cast<void*>(low));
+    left->size = size;
+    change_fake_stack(*left, nullptr);
+  }
 #endif
 }
 
-/// Memory becomes a stack for the first time. Not its guard: LeakSanitizer reads all of it.
-inline void register_stack([[maybe_unused]] std::byte* low,
-                           [[maybe_unused]] std::size_t size) noexcept {
+/// A function that runs on top of a parked stack and comes back.
+struct Visit {
+  ToolStack& visited;
+  ToolStack visitor = {};
+};
+
+/// Just before it, on the visitor's stack.
+[[gnu::always_inline]] inline void visit_begins([[maybe_unused]] Visit& visit) noexcept {
+#ifdef JUMPCUT_ASAN
+  __sanitizer_start_switch_fiber(&visit.visitor.tool, visit.visited.low, visit.visited.size);
+#endif
+#ifdef JUMPCUT_TSAN
+  visit.visitor.tool = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(visit.visited.tool, 0);
+#endif
+}
+
+/// First on the visited stack.
+[[gnu::always_inline]] inline void visit_arrives([[maybe_unused]] Visit& visit) noexcept {
+#ifdef JUMPCUT_ASAN
+  const void* low = nullptr;
+  __sanitizer_finish_switch_fiber(visit.visited.tool, &low, &visit.visitor.size);
+  visit.visitor.low = static_cast<std::byte*>(const_cast<void*>(low));
+#endif
+}
+
+/// Last on the visited stack.
+[[gnu::always_inline]] inline void visit_leaves([[maybe_unused]] Visit& visit) noexcept {
+#ifdef JUMPCUT_ASAN
+  void* fake = visit.visited.tool;
+  __sanitizer_start_switch_fiber(&visit.visited.tool, visit.visitor.low, visit.visitor.size);
+  if (visit.visited.tool != fake) change_fake_stack(visit.visited, fake);
+#endif
+}
+
+/// Back on the visitor's stack.
+[[gnu::always_inline]] inline void visit_ends([[maybe_unused]] Visit& visit) noexcept {
+#ifdef JUMPCUT_ASAN
+  __sanitizer_finish_switch_fiber(visit.visitor.tool, nullptr, nullptr);
+#endif
+#ifdef JUMPCUT_TSAN
+  __tsan_switch_to_fiber(visit.visitor.tool, 0);
+#endif
+}
+
+/// Memory becomes a stack for the first time. Not its guard: LeakSanitizer reads all of it. Returns
+/// what forget_stack() asks for, or 0.
+inline unsigned register_stack([[maybe_unused]] std::byte* low,
+                               [[maybe_unused]] std::size_t size) noexcept {
 #ifdef JUMPCUT_ASAN
   __lsan_register_root_region(low, size);
 #endif
 #ifdef JUMPCUT_VALGRIND
-  if (RUNNING_ON_VALGRIND != 0) VALGRIND_STACK_REGISTER(low, low + size);
+  if (RUNNING_ON_VALGRIND != 0) return VALGRIND_STACK_REGISTER(low, low + size) + 1;
 #endif
+  return 0;
 }
 
 /// The memory of a registered stack is about to be unmapped.
-inline void forget_stack([[maybe_unused]] std::byte* low,
-                         [[maybe_unused]] std::size_t size) noexcept {
+inline void forget_stack([[maybe_unused]] std::byte* low, [[maybe_unused]] std::size_t size,
+                         [[maybe_unused]] unsigned id) noexcept {
 #ifdef JUMPCUT_ASAN
   __asan_unpoison_memory_region(low, size);
   __lsan_unregister_root_region(low, size);
+#endif
+#ifdef JUMPCUT_VALGRIND
+  if (id != 0) VALGRIND_STACK_DEREGISTER(id - 1);
+#endif
+}
+
+/// register_stack() for a stack that is the host's memory: who scans that for leaks knows it.
+inline void borrow_stack([[maybe_unused]] ToolStack& stack) noexcept {
+#ifdef JUMPCUT_VALGRIND
+  if (RUNNING_ON_VALGRIND == 0) return;
+  const std::uintptr_t id = VALGRIND_STACK_REGISTER(stack.low, stack.low + stack.size) + 1;
+  stack.tool = reinterpret_cast<void*>(id);
+#endif
+}
+
+/// forget_stack() for one that was borrowed.
+inline void hand_back_stack([[maybe_unused]] ToolStack& stack) noexcept {
+#ifdef JUMPCUT_VALGRIND
+  if (stack.tool != nullptr && RUNNING_ON_VALGRIND != 0) {
+    VALGRIND_STACK_DEREGISTER(reinterpret_cast<std::uintptr_t>(stack.tool) - 1);
+  }
 #endif
 }
 
@@ -120,6 +228,9 @@ inline void poison([[maybe_unused]] std::byte* low, [[maybe_unused]] std::size_t
 #ifdef JUMPCUT_ASAN
   __asan_poison_memory_region(low, size);
 #endif
+#ifdef JUMPCUT_VALGRIND
+  VALGRIND_MAKE_MEM_NOACCESS(low, size);
+#endif
 }
 
 /// A stack comes out of the pool, without what its last owner left in the shadow.
@@ -127,6 +238,54 @@ inline void unpoison([[maybe_unused]] std::byte* low, [[maybe_unused]] std::size
 #ifdef JUMPCUT_ASAN
   __asan_unpoison_memory_region(low, size);
 #endif
+#ifdef JUMPCUT_VALGRIND
+  VALGRIND_MAKE_MEM_DEFINED(low, size);
+#endif
 }
+
+/// While it lives, this thread may read what no frame owns. ASan needs an attribute for that.
+class ReadsDeadFrames {
+ public:
+  ReadsDeadFrames() noexcept {
+#ifdef JUMPCUT_VALGRIND
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+  }
+  ReadsDeadFrames(const ReadsDeadFrames&) = delete;
+  ReadsDeadFrames& operator=(const ReadsDeadFrames&) = delete;
+  ~ReadsDeadFrames() {
+#ifdef JUMPCUT_VALGRIND
+    VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+  }
+};
+
+/// While it lives, the thread's own stack may be parked: what its frames from here outward own is
+/// not leaked if the process ends on a fiber.
+class KeepsThreadStack {
+ public:
+  [[gnu::always_inline]] KeepsThreadStack() noexcept {
+#ifdef JUMPCUT_ASAN
+    const ToolStack& stack = thread_stack();
+    // Registers are saved a little below the frame.
+    auto* low = static_cast<std::byte*>(__builtin_frame_address(0)) - 1024;
+    if (low < stack.low || low >= stack.low + stack.size) return;
+    low_ = low;
+    size_ = static_cast<std::size_t>(stack.low + stack.size - low);
+    __lsan_register_root_region(low_, size_);
+#endif
+  }
+  KeepsThreadStack(const KeepsThreadStack&) = delete;
+  KeepsThreadStack& operator=(const KeepsThreadStack&) = delete;
+  ~KeepsThreadStack() {
+#ifdef JUMPCUT_ASAN
+    if (size_ != 0) __lsan_unregister_root_region(low_, size_);
+#endif
+  }
+
+ private:
+  [[maybe_unused]] std::byte* low_ = nullptr;
+  [[maybe_unused]] std::size_t size_ = 0;
+};
 
 }  // namespace jumpcut::impl::sanitizers

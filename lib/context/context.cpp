@@ -4,6 +4,7 @@
 
 #include "base/sanitizers.hpp"
 #include "context/first_frame.hpp"
+#include "context/on_top.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -32,15 +33,21 @@ Context::Context(std::span<std::byte> stack, Entry entry, void* argument)
   auto address = reinterpret_cast<std::uintptr_t>(stack.data() + stack.size());
   std::byte* top = stack.data() + (stack.size() - address % 16);
   if constexpr (impl::sanitizers::announced) {
+    impl::sanitizers::unpoison(stack.data(), stack.size());  // who was there may be parked for ever
     impl::sanitizers::create(stack_);
     impl::place_first_frame(saved_, top, &Context::announced_entry, this);
   } else {
+    impl::sanitizers::borrow_stack(stack_);
     impl::place_first_frame(saved_, top, entry, argument);
   }
 }
 
 Context::~Context() {
-  impl::sanitizers::destroy(stack_);
+  if constexpr (impl::sanitizers::announced) {
+    impl::sanitizers::destroy(stack_);
+  } else {
+    impl::sanitizers::hand_back_stack(stack_);
+  }
 }
 
 std::size_t Context::min_stack_size() noexcept {
@@ -70,7 +77,7 @@ __attribute__((no_sanitize("thread"))) void Context::leave_to(Context& to, void*
 }
 
 void Context::run_on_top(void (*function)(void*) noexcept, void* argument) noexcept {
-  impl::jumpcut_on_top(&saved_, function, argument);
+  impl::run_on_top(saved_, stack_, function, argument);
 }
 
 }  // namespace jumpcut::lowlevel

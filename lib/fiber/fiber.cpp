@@ -4,6 +4,8 @@
 #include <jumpcut/lowlevel/park.hpp>
 #include <jumpcut/lowlevel/scheduler.hpp>
 
+#include "context/on_top.hpp"
+
 namespace jumpcut::lowlevel {
 
 std::string Fiber::name() const {
@@ -29,7 +31,7 @@ void Fiber::run_on_top(void (*function)(void*) noexcept, void* argument) {
   if (core_->running == this) {
     throw RuntimeError("run_on_top: fiber '" + name() + "' is running: call the function instead");
   }
-  impl::jumpcut_on_top(&saved_, function, argument);
+  impl::run_on_top(saved_, tool_, function, argument);
 }
 
 }  // namespace jumpcut::lowlevel

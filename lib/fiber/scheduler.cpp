@@ -43,6 +43,7 @@ Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
   ready.reserve();  // so that the ring exists
   ready.give_up();
   hub.saved_.control = impl::jumpcut_control();
+  impl::sanitizers::warn_if_unannounced();
   if (options_.name_overflows) {
     impl::name_overflowing_fibers();
     install_overflow_handler();
@@ -69,6 +70,7 @@ Scheduler::~Scheduler() {
     for (auto& pool : pools_) pool->leak();
   }
   impl::destroy_locals(hub.locals_);
+  impl::sanitizers::destroy(hub.tool_);
   impl::SchedulerList::remove(*this);
   impl::this_core = nullptr;
 }
@@ -98,6 +100,7 @@ class Scheduler::Running {
 
  private:
   Scheduler& scheduler_;
+  impl::sanitizers::KeepsThreadStack stack_;
 };
 
 std::size_t Scheduler::run() {

@@ -49,6 +49,7 @@ struct StackPool::Slow {
     impl::SlabEntry* entry = nullptr;
     std::size_t used = 0;  // slots that were ever taken
     std::size_t mprotect_guards = 0;
+    std::vector<unsigned> tool_ids = {};  // of those slots, see sanitizers::register_stack()
   };
 
   StackPoolOptions options;
@@ -86,7 +87,7 @@ StackPool::StackPool(StackPoolOptions options)
   slow_->options = options;
   slow_->guard = guard;
   slow_->careful = options.scrub != Scrub::never || guard == GuardMode::canary ||
-                   impl::sanitizers::poisons_stacks;
+                   impl::sanitizers::poisons_stacks();
   set_limits();
 }
 
@@ -97,9 +98,10 @@ StackPool::~StackPool() {
     impl::fail("a StackPool ends while %zu of its stacks are in use: give them back, or leak() it",
                now.in_use);
   }
-  for (auto& [slab, entry, used, mprotect_guards] : slow_->slabs) {
+  for (auto& [slab, entry, used, mprotect_guards, tool_ids] : slow_->slabs) {
     for (std::size_t i = 0; i < used; ++i) {
-      impl::sanitizers::forget_stack(slab.stack(i).low, stack_size_);
+      impl::sanitizers::forget_stack(slab.stack(i).low, stack_size_,
+                                     i < tool_ids.size() ? tool_ids[i] : 0);
     }
     impl::remove_slab(entry);
     munmap(slab.base, slab.bytes());
@@ -145,7 +147,8 @@ Stack StackPool::take_unused() {
   Slow::Owned& owned = slow.slabs.back();
   slow.install_guard(owned, owned.slab.guard(owned.used));
   Stack stack = owned.slab.stack(owned.used);
-  impl::sanitizers::register_stack(stack.low, stack_size_);
+  const unsigned id = impl::sanitizers::register_stack(stack.low, stack_size_);
+  if (id != 0) owned.tool_ids.push_back(id);
   ++owned.used;
   ++slow.used;
   return stack;
@@ -180,7 +183,7 @@ void StackPool::Slow::reserve(std::size_t idle_count) {
     throw ResourceError("no more stacks: no memory to keep account of %zu more", owned.slab.slots);
   }
   reserved += owned.slab.slots;
-  slabs.push_back(owned);
+  slabs.push_back(std::move(owned));
 }
 
 void StackPool::Slow::install_guard(Owned& owned, std::byte* guard_low) {
@@ -244,6 +247,7 @@ StackPool::Statistics StackPool::statistics() const noexcept {
 }
 
 [[gnu::no_sanitize_address]] std::size_t StackPool::high_water(const Stack& stack) const {
+  const impl::sanitizers::ReadsDeadFrames reads;
   std::byte* end = end_of(stack.top);
   auto lowest = impl::lowest_used_page(stack.low, end);
   const std::byte* at = lowest ? *lowest : impl::lowest_resident_page(stack.low, end);

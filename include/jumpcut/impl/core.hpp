@@ -104,11 +104,10 @@ struct JUMPCUT_API Core {
   /// often lie right below. Stale slots do no harm. With 20,000 fibers a switch takes a third.
   [[gnu::always_inline]] void prefetch() const noexcept {
     constexpr std::uint64_t distance = 4;
-    const auto* record =
-        reinterpret_cast<const char*>(&ready.slots[(ready.head + distance) & ready.mask].fiber());
-    __builtin_prefetch(record);
-    __builtin_prefetch(record - 64);
-    __builtin_prefetch(record - 128);
+    const std::uintptr_t record = ready.slots[(ready.head + distance) & ready.mask].address();
+    __builtin_prefetch(reinterpret_cast<const void*>(record));
+    __builtin_prefetch(reinterpret_cast<const void*>(record - 64));
+    __builtin_prefetch(reinterpret_cast<const void*>(record - 128));
   }
 
   bool next_batch_by_hand() noexcept;

@@ -30,6 +30,8 @@ class Entry {
   lowlevel::Fiber& fiber() const noexcept { return *reinterpret_cast<lowlevel::Fiber*>(bits_); }
   Job& job() const noexcept { return *reinterpret_cast<Job*>(bits_ - 1); }
   Callback& callback() const noexcept { return *reinterpret_cast<Callback*>(bits_ - 2); }
+  /// For prefetching, whatever it is and whether it still is.
+  std::uintptr_t address() const noexcept { return bits_; }
 
  private:
   std::uintptr_t bits_ = 0;

@@ -28,7 +28,8 @@ static_assert(offsetof(Saved, control) == 0x20);
 struct ToolStack {
   std::byte* low = nullptr;
   std::size_t size = 0;
-  void* tool = nullptr;  ///< ASan: the stack's fake stack while it is parked; TSan: its fiber
+  /// ASan: its fake stack while it is parked; TSan: its fiber; Valgrind: its number + 1.
+  void* tool = nullptr;
 };
 
 // asm/<architecture>.S
