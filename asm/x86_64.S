@@ -4,8 +4,8 @@
 //
 //      +0x00  sp       its stack pointer
 //      +0x08  pc       where to go on; whoever parked chose the address and knows what is on the stack
-//      +0x10  fp       rbp   } kept in the record, not on the stack, because the compiler may
-//      +0x18  base     rbx   } address its frame with either and the switch must not lose it
+//      +0x10  fp       rbp; the compiler may address its frame with it, so the switch loads it first
+//      +0x18  base     for the code at `pc` alone: rbx, where that was not kept on the stack
 //      +0x20  control  mxcsr (4 bytes), x87 control word (2 bytes), nothing (2 bytes)
 //
 // asm.h names the offsets, include/jumpcut/impl/saved.hpp mirrors them for C++, and
@@ -14,8 +14,8 @@
 //
 // A parked called form looks like this, from sp up:
 //
-//      +0x00  r15          +0x10  r13          +0x20  the caller's next instruction
-//      +0x08  r14          +0x18  r12
+//      +0x00  r15          +0x10  r13          +0x20  rbx
+//      +0x08  r14          +0x18  r12          +0x28  the caller's next instruction
 //
 // and a context that never ran, whose pc is jumpcut_entry and whose base is the entry function:
 //
@@ -41,7 +41,7 @@
 
 // From here on the frame below us is the one that `record` describes, whatever the registers hold
 // at the moment: an unwinder reads the stack pointer (the CFA), the return address, rbp and rbx
-// out of the record. `breg` is DW_OP_breg0 plus the DWARF number of the register that holds it.
+// out of the record. (A stale rbx does no harm: then the parked frame has it on the stack.) `breg` is DW_OP_breg0 plus the DWARF number of the register that holds it.
 // 0x0f DW_CFA_def_cfa_expression, 0x10 DW_CFA_expression, 0x06 DW_OP_deref.
 .macro CALLER_IS_RECORD breg
         .cfi_escape 0x0f, 3, \breg, JC_SP, 0x06
@@ -60,7 +60,6 @@
 .macro GO_ON
         movq    JC_FP(%rsi), %rbp
         CALLER_IS_RECORD BREG_RSI
-        movq    JC_BASE(%rsi), %rbx
         movq    JC_SP(%rsi), %rsp
         jmp     *JC_PC(%rsi)
 .endm
@@ -90,6 +89,7 @@
 // Parks the caller in *from and goes on at *to; there, jumpcut_switch returns the message.
 FUNCTION jumpcut_switch
         endbr64
+        PUSH    %rbx
         PUSH    %r12
         PUSH    %r13
         PUSH    %r14
@@ -99,7 +99,6 @@ FUNCTION jumpcut_switch
         movq    %rsp, JC_SP(%rdi)
         movq    %rax, JC_PC(%rdi)
         movq    %rbp, JC_FP(%rdi)
-        movq    %rbx, JC_BASE(%rdi)
         stmxcsr JC_CONTROL(%rdi)
         fnstcw  JC_CONTROL+4(%rdi)
         IF_CONTROL_UNLIKE %rdi, %rsi, 3f
@@ -115,6 +114,7 @@ FUNCTION jumpcut_switch
         POP     %r14
         POP     %r13
         POP     %r12
+        POP     %rbx
         movq    %rdx, %rax
         popq    %rcx                    // not `ret`: the CPU would predict the caller of the
         .cfi_adjust_cfa_offset -8       // context we left, not ours
@@ -220,8 +220,9 @@ END jumpcut_set_control
 jumpcut_entry:
         endbr64
         movq    (%rsp), %rdi            // read, not popped: the stack is aligned as it is
+        movq    JC_BASE(%rsi), %rax
         movq    %rdx, %rsi
-        call    *%rbx
+        call    *%rax
         call    jumpcut_entry_returned  // says so and aborts
 END jumpcut_entry
 

@@ -1,6 +1,7 @@
 // jumpcut/lowlevel/context.hpp: what a backtrace shows in a context, of a parked one, and while one
 // is left; and how a context ends that must not end.
 
+#include <jumpcut/impl/switch.hpp>
 #include <jumpcut/lowlevel/context.hpp>
 
 #include "context/first_frame.hpp"
@@ -18,12 +19,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-
-#if defined(__x86_64__)
-#include "x86_64.hpp"  // from asm/, whichever form the library was built with
-#else
-#include "called.hpp"
-#endif
 
 using jumpcut::impl::Saved;
 using jumpcut::lowlevel::Context;

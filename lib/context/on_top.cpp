@@ -19,7 +19,7 @@ void run_announced(void* argument) noexcept {
   sanitizers::visit_leaves(call.visit);
 }
 
-[[gnu::no_sanitize("thread")]] void visit_announced(Saved& parked, Call& call) noexcept {
+__attribute__((no_sanitize("thread"))) void visit_announced(Saved& parked, Call& call) noexcept {
   sanitizers::visit_begins(call.visit);
   jumpcut_on_top(&parked, &run_announced, &call);
   sanitizers::visit_ends(call.visit);
