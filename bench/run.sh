@@ -25,5 +25,6 @@ configure_bench
 build build-bench
 build-bench/bench/bench $quick --benchmark_filter="${1:-.}" --benchmark_min_time="$seconds" \
   --benchmark_repetitions="$repetitions" --benchmark_enable_random_interleaving=true \
-  --benchmark_out=build-bench/results.json --benchmark_out_format=json >build-bench/results.txt
+  --benchmark_out=build-bench/results.json --benchmark_out_format=json >build-bench/results.txt \
+  2>build-bench/results.log || { cat build-bench/results.log >&2; exit 1; }
 python3 bench/table.py build-bench/results.json
