@@ -64,19 +64,20 @@
         jmp     *JC_PC(%rsi)
 .endm
 
-// Jumps to `unlike` if the control words at `now` differ from those at `wanted`. The low six bits
-// of mxcsr are status. Two loads, each as wide as its store: one wide load would wait for both.
+// Jumps to `unlike` if the control words at `now` differ from those at `wanted`; loses eax and ecx.
+// The low six bits of mxcsr are status. Two loads, each as wide as its store (one wide load would
+// wait for both), and one branch.
 // LOAD_CONTROL is what `unlike` does, and rare: both words, whichever differs. The x87 flags are
 // nobody's and go: left standing, one context's old division by zero would trap in another that
 // asks for traps. `fclex` waits first, so that what a context did itself is trapped while it runs.
 .macro IF_CONTROL_UNLIKE now, wanted, unlike
         movl    JC_CONTROL(\now), %eax
+        movzwl  JC_CONTROL+4(\now), %ecx
         xorl    JC_CONTROL(\wanted), %eax
-        testl   $~0x3f, %eax
+        subw    JC_CONTROL+4(\wanted), %cx
+        andl    $~0x3f, %eax
+        orl     %ecx, %eax
         jnz     \unlike
-        movzwl  JC_CONTROL+4(\now), %eax
-        cmpw    JC_CONTROL+4(\wanted), %ax
-        jne     \unlike
 .endm
 
 .macro LOAD_CONTROL wanted

@@ -1,6 +1,7 @@
 #include "slab_table.hpp"
 
 #include "stack/guard.hpp"
+#include "stack/pages.hpp"
 
 #include <array>
 #include <atomic>
@@ -66,8 +67,11 @@ Block* block_after(Block& block) noexcept {
 
 }  // namespace
 
+// An odd number of pages: with an even one the pages that fibers park in compete for a part of the
+// TLB's sets, with a power of two for one of them.
 std::size_t Slab::stride() const noexcept {
-  return guard_size + stack_size;
+  const std::size_t size = guard_size + stack_size;
+  return size / page_size() % 2 != 0 ? size : size + page_size();
 }
 
 std::size_t Slab::bytes() const noexcept {
