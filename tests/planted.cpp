@@ -156,9 +156,14 @@ void owned_by_parked_alive() {
   wipe_registers_and_frames();
 }
 
+[[gnu::noinline]] char* make_block() {
+  return new char[100];
+}
+
 /// The process ends on a fiber, while the hub and others are parked.
 void owned_by_hub() {
-  char* volatile block = new char[100];
+  char* volatile block = make_block();
+  wipe_registers_and_frames();
   Scheduler scheduler;
   spawn_owners(scheduler);
   scheduler.spawn([] {
@@ -332,6 +337,16 @@ void hand_over() {
   other.join();
 }
 
+/// Deep enough that a tool which takes all fibers for one stack runs out of it.
+[[gnu::noinline]] void park_deep(Wait& wait, int depth) {
+  if (depth > 0) {
+    park_deep(wait, depth - 1);
+  } else {
+    park(wait);
+  }
+  shared = shared + 1;
+}
+
 /// 10,000 come and go, 100 at a time; then 2,000 are parked at once, three times, on the stacks and
 /// with the records of those before.
 void many() {
@@ -348,10 +363,7 @@ void many() {
   for (int round = 0; round < 3; ++round) {
     std::vector<Wait> waits(2000);
     for (Wait& wait : waits) {
-      scheduler.spawn([&wait] {
-        park(wait);
-        ++shared;
-      });
+      scheduler.spawn([&wait] { park_deep(wait, 60); });
     }
     scheduler.run();
     for (Wait& wait : waits) wake(wait);
