@@ -278,14 +278,34 @@ void contexts() {
 }
 
 int shared;
+int raced;
 
+/// Deep enough that a tool which takes all fibers for one stack runs out of it.
+[[gnu::noinline]] void park_deep(Wait& wait, int depth) {
+  if (depth > 0) {
+    park_deep(wait, depth - 1);
+  } else {
+    park(wait);
+  }
+  shared = shared + 1;
+}
+
+/// While another fiber is parked, whose calls are none of this one's.
 void race() {
-  std::thread other([] { shared = 1; });
-  run([] {
+  Wait wait;
+  Scheduler scheduler;
+  scheduler.spawn([&wait] { park_deep(wait, 3); });
+  scheduler.run();
+  std::thread other([] { raced = 1; });
+  scheduler.spawn([] {
     yield();
-    shared = 2;
+    raced = 2;
   });
+  scheduler.run();
   other.join();
+  sink = raced;
+  wake(wait);
+  scheduler.run();
 }
 
 void share_on_one_thread() {
@@ -335,16 +355,6 @@ void hand_over() {
     is_handed.store(true, std::memory_order_release);
   });
   other.join();
-}
-
-/// Deep enough that a tool which takes all fibers for one stack runs out of it.
-[[gnu::noinline]] void park_deep(Wait& wait, int depth) {
-  if (depth > 0) {
-    park_deep(wait, depth - 1);
-  } else {
-    park(wait);
-  }
-  shared = shared + 1;
 }
 
 /// 10,000 come and go, 100 at a time; then 2,000 are parked at once, three times, on the stacks and
