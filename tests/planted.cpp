@@ -156,9 +156,14 @@ void owned_by_parked_alive() {
   wipe_registers_and_frames();
 }
 
+[[gnu::noinline]] char* make_block() {
+  return new char[100];
+}
+
 /// The process ends on a fiber, while the hub and others are parked.
 void owned_by_hub() {
-  char* volatile block = new char[100];
+  char* volatile block = make_block();
+  wipe_registers_and_frames();
   Scheduler scheduler;
   spawn_owners(scheduler);
   scheduler.spawn([] {
@@ -273,14 +278,34 @@ void contexts() {
 }
 
 int shared;
+int raced;
 
+/// Deep enough that a tool which takes all fibers for one stack runs out of it.
+[[gnu::noinline]] void park_deep(Wait& wait, int depth) {
+  if (depth > 0) {
+    park_deep(wait, depth - 1);
+  } else {
+    park(wait);
+  }
+  shared = shared + 1;
+}
+
+/// While another fiber is parked, whose calls are none of this one's.
 void race() {
-  std::thread other([] { shared = 1; });
-  run([] {
+  Wait wait;
+  Scheduler scheduler;
+  scheduler.spawn([&wait] { park_deep(wait, 3); });
+  scheduler.run();
+  std::thread other([] { raced = 1; });
+  scheduler.spawn([] {
     yield();
-    shared = 2;
+    raced = 2;
   });
+  scheduler.run();
   other.join();
+  sink = raced;
+  wake(wait);
+  scheduler.run();
 }
 
 void share_on_one_thread() {
@@ -348,10 +373,7 @@ void many() {
   for (int round = 0; round < 3; ++round) {
     std::vector<Wait> waits(2000);
     for (Wait& wait : waits) {
-      scheduler.spawn([&wait] {
-        park(wait);
-        ++shared;
-      });
+      scheduler.spawn([&wait] { park_deep(wait, 60); });
     }
     scheduler.run();
     for (Wait& wait : waits) wake(wait);

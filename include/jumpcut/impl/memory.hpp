@@ -22,7 +22,7 @@ class JUMPCUT_API Memory {
   void give_back(void* memory, std::size_t size) noexcept;
 
  private:
-  void* heap_;
+  [[maybe_unused]] void* heap_;  // of no use to malloc
 };
 
 }  // namespace jumpcut::impl
