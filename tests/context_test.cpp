@@ -102,6 +102,27 @@ TEST_CASE("a context that traps on division by zero is not trapped for another's
   CHECK(t.result == 1.0L);
 }
 
+TEST_CASE("nor for that of one that left for good") {
+  auto stack = std::make_unique<std::array<std::byte, 64 * 1024>>();
+  auto other_stack = std::make_unique<std::array<std::byte, 64 * 1024>>();
+  Trapping t;
+  Context context(*stack, compute_with_traps, &t);
+  t.self = &context;
+  t.main.switch_to(context);
+  Context leaving(
+      *other_stack,
+      [](void* argument, void*) {
+        auto& trapping = *static_cast<Trapping*>(argument);
+        trapping.result = 1 / trapping.zero;
+        Context self;
+        self.leave_to(
+            *trapping.self, nullptr, [](void*) noexcept {}, nullptr);
+      },
+      &t);
+  t.main.switch_to(leaving);
+  CHECK(t.result == 1.0L);
+}
+
 namespace {
 
 struct Departure {

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cfenv>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <set>
@@ -38,6 +39,21 @@ std::string message_of_current() {
   } catch (const std::exception& error) {
     return error.what();
   }
+}
+
+constexpr std::uint64_t secret = 0x5EC2E75EC2E75EC2;
+
+[[gnu::noinline]] void leave_secret() {
+  volatile std::uint64_t kept[512];
+  for (auto& word : kept) word = secret;
+}
+
+/// In what is left of the stack, whoever wrote it.
+__attribute__((noinline, no_sanitize("address"))) std::size_t secrets_below() {
+  const auto* here = static_cast<const std::uint64_t*>(__builtin_frame_address(0));
+  std::size_t count = 0;
+  for (int word = 1; word < 2000; ++word) count += *(here - word) == secret ? 1U : 0U;
+  return count;
 }
 
 [[gnu::noinline]] void go_deep() {
@@ -297,6 +313,17 @@ TEST_CASE("the high-water mark tells how deep a fiber's stack was used") {
   CHECK(before < 32 * 1024);
   CHECK(after >= 100 * 1000);
   CHECK(after < 128 * 1024);
+}
+
+TEST_CASE("with scrubbed stacks no fiber sees what another left, in 10,000 reuses") {
+  Scheduler scheduler({.stacks = {.scrub = jumpcut::lowlevel::Scrub::on_release}});
+  std::size_t visible = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    scheduler.spawn([] { leave_secret(); });
+    scheduler.spawn([&] { visible += secrets_below(); });
+    if (i % 100 == 99) scheduler.run();
+  }
+  CHECK(visible == 0);
 }
 
 TEST_CASE("an exception that nothing catches ends the program, with the fiber's name") {

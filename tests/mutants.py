@@ -7,6 +7,7 @@ BUILD is a finished build folder: its own commands compile the damaged file and 
 of the test programs. Prints what survived and "N mutants, N killed".
 """
 
+import concurrent.futures
 import json
 import os
 import re
@@ -199,7 +200,7 @@ class Subject:
                     sys.exit(f"a mutant does not link:\n{linked.stdout}")
                 environment = dict(os.environ, JUMPCUT_TEST_ROUNDS="300", JUMPCUT_TEST_SEED="1")
                 try:
-                    done = run([*wrapper, output], env=environment, timeout=60)
+                    done = run([*wrapper, output], env=environment, timeout=30 if wrapper else 10)
                 except subprocess.TimeoutExpired:
                     return f"{program} hangs"
                 if done.returncode not in (0, 77):
@@ -221,11 +222,13 @@ def main():
         failure = subject.judge(subject.text)
         if failure:
             sys.exit(f"{subject.path} fails as it is: {failure}")
-        for name, pattern, replacement, which in mutants:
-            failure = subject.judge(damage(subject.text, pattern, replacement, which))
-            count += 1
-            killed += failure is not None
-            print(f"{os.path.basename(subject.path)}, {name}: {failure or 'SURVIVED'}", flush=True)
+        damaged = [damage(subject.text, pattern, replacement, which)
+                   for name, pattern, replacement, which in mutants]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as several:
+            for (name, *_), failure in zip(mutants, several.map(subject.judge, damaged)):
+                count += 1
+                killed += failure is not None
+                print(f"{os.path.basename(subject.path)}, {name}: {failure or 'SURVIVED'}", flush=True)
     print(f"{count} mutants, {killed} killed")
     return count != killed
 
