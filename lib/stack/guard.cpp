@@ -38,12 +38,12 @@ bool kernel_can_read(const void* address) noexcept {
 // The return code proves nothing: emulators say yes to advice they do not know.
 bool try_out(GuardMode mode) noexcept {
   void* memory =
-      mmap(nullptr, guard_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      mmap(nullptr, guard_size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return false;
   auto* guard = static_cast<std::byte*>(memory);
   bool works = install_guard(mode, guard) == 0 && !kernel_can_read(guard) &&
-               !kernel_can_read(guard + guard_size - 1);
-  munmap(memory, guard_size);
+               !kernel_can_read(guard + guard_size() - 1);
+  munmap(memory, guard_size());
   return works;
 }
 
@@ -89,9 +89,9 @@ const char* guard_name(GuardMode mode) noexcept {
 
 int install_guard(GuardMode mode, std::byte* guard) noexcept {
   int result = 0;
-  if (mode == GuardMode::madvise) result = madvise(guard, guard_size, madv_guard_install);
-  if (mode == GuardMode::mprotect) result = mprotect(guard, guard_size, PROT_NONE);
-  if (mode == GuardMode::canary) paint_canary(guard + guard_size);
+  if (mode == GuardMode::madvise) result = madvise(guard, guard_size(), madv_guard_install);
+  if (mode == GuardMode::mprotect) result = mprotect(guard, guard_size(), PROT_NONE);
+  if (mode == GuardMode::canary) paint_canary(guard + guard_size());
   return result == 0 ? 0 : errno;
 }
 

@@ -5,13 +5,19 @@
 
 #include <jumpcut/lowlevel/stack_pool.hpp>
 
+#include "stack/pages.hpp"
+
 #include <cstddef>
 
 namespace jumpcut::impl {
 
-/// Large enough for the frame that legacy code, compiled without probes, may put below the stack's
-/// end in one step, and what AArch64's compilers assume.
-constexpr std::size_t guard_size = 64 * 1024;
+/// 64 KiB: large enough for the frame that legacy code, compiled without probes, may put below the
+/// stack's end in one step, and what AArch64's compilers assume. And one page: as stacks have an
+/// even number of pages, slots have an odd one, and the pages that fibers park in spread over all
+/// sets of the TLB.
+inline std::size_t guard_size() noexcept {
+  return 64 * 1024 + page_size();
+}
 
 /// Whether a guard of this mode makes access fail, tried once a process. A canary always "works".
 bool guard_works(lowlevel::GuardMode mode) noexcept;
@@ -21,7 +27,7 @@ lowlevel::GuardMode best_guard() noexcept;
 
 const char* guard_name(lowlevel::GuardMode mode) noexcept;
 
-/// Installs a guard over [guard, guard + guard_size); 0, or an errno.
+/// Installs a guard over [guard, guard + guard_size()); 0, or an errno.
 int install_guard(lowlevel::GuardMode mode, std::byte* guard) noexcept;
 
 /// The canary is the last bytes of the guard of the stack at `low`.

@@ -1,7 +1,6 @@
 #include "slab_table.hpp"
 
 #include "stack/guard.hpp"
-#include "stack/pages.hpp"
 
 #include <array>
 #include <atomic>
@@ -67,19 +66,16 @@ Block* block_after(Block& block) noexcept {
 
 }  // namespace
 
-// An odd number of pages: with an even one the pages that fibers park in compete for a part of the
-// TLB's sets, with a power of two for one of them.
 std::size_t Slab::stride() const noexcept {
-  const std::size_t size = guard_size + stack_size;
-  return size / page_size() % 2 != 0 ? size : size + page_size();
+  return guard_size() + stack_size;
 }
 
 std::size_t Slab::bytes() const noexcept {
-  return slots * stride() + guard_size;
+  return slots * stride() + guard_size();
 }
 
 lowlevel::Stack Slab::stack(std::size_t slot) const noexcept {
-  std::byte* low = guard(slot) + guard_size;
+  std::byte* low = guard(slot) + guard_size();
   return {low, low + stack_size - (first_colour + slot) % 32 * 64};
 }
 
@@ -110,7 +106,7 @@ bool find_stack(const void* address, Place& place) noexcept {
       place = {.stack = slab.stack(slot),
                .guard = slab.guard(slot),
                .stack_size = slab.stack_size,
-               .in_guard = offset % slab.stride() < guard_size};
+               .in_guard = offset % slab.stride() < guard_size()};
       return true;
     }
   }

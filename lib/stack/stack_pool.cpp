@@ -25,7 +25,6 @@
 
 namespace jumpcut::lowlevel {
 
-using impl::guard_size;
 using impl::Slab;
 
 namespace {
@@ -39,6 +38,12 @@ constexpr std::size_t clear_by_hand = 64 * 1024;
 std::size_t whole_pages(std::size_t bytes) noexcept {
   std::size_t page = impl::page_size();
   return (bytes + page - 1) / page * page;
+}
+
+// See guard_size().
+std::size_t even_pages(std::size_t bytes) noexcept {
+  std::size_t page = impl::page_size();
+  return (bytes + 2 * page - 1) / (2 * page) * (2 * page);
 }
 
 }  // namespace
@@ -68,7 +73,7 @@ struct StackPool::Slow {
 };
 
 StackPool::StackPool(StackPoolOptions options)
-    : stack_size_(whole_pages(options.stack_size)), slow_(std::make_unique<Slow>()) {
+    : stack_size_(even_pages(options.stack_size)), slow_(std::make_unique<Slow>()) {
   if (options.stack_size < min_stack_size() || options.stack_size > max_stack_size) {
     throw ValueError("StackPool: a stack_size of " + std::to_string(options.stack_size) +
                      " bytes: at least " + std::to_string(min_stack_size()) + ", at most " +
@@ -156,7 +161,7 @@ Stack StackPool::take_unused() {
 
 void StackPool::Slow::reserve(std::size_t idle_count) {
   Owned owned;
-  owned.slab.stack_size = whole_pages(options.stack_size);
+  owned.slab.stack_size = even_pages(options.stack_size);
   owned.slab.first_colour = used;
   std::size_t most = std::max<std::size_t>(largest_slab_bytes / owned.slab.stride(), 1);
   owned.slab.slots = std::min(std::max(reserved, first_slab_slots), most);
@@ -205,7 +210,7 @@ void StackPool::Slow::install_guard(Owned& owned, std::byte* guard_low) {
   if (guard != GuardMode::mprotect) return;
   if (error != 0) {
     impl::release_guard_mappings(1);
-    impl::throw_no_stacks(guard_size, error);
+    impl::throw_no_stacks(impl::guard_size(), error);
   }
   ++owned.mprotect_guards;
 }

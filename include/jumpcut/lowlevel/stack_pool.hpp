@@ -23,8 +23,8 @@ enum class GuardMode {
 };
 
 struct StackPoolOptions {
-  /// Bytes a stack can use, its guard not counted; rounded up to whole pages. Memory is committed
-  /// page by page as it is touched, so this is address space, not memory.
+  /// Bytes a stack can use, its guard not counted; rounded up to an even number of pages. Memory is
+  /// committed page by page as it is touched, so this is address space, not memory.
   std::size_t stack_size = 256 * 1024;
 
   /// How many idle stacks keep their memory; that of the longest idle ones above it goes back to
@@ -44,8 +44,9 @@ struct Stack {
 };
 
 /// Stacks of one size, for contexts or fibers: last given back, first taken. The memory is reserved
-/// in large slabs, a guard of 64 KiB lies below each stack, and the tops lie at different offsets
-/// in their pages (within 2 KiB), or else all stacks would compete for the same few cache lines.
+/// in large slabs, a guard of 64 KiB and a page lies below each stack, and the tops lie at
+/// different offsets in their pages (within 2 KiB), or else all stacks would compete for the same
+/// few cache lines.
 ///
 /// A pool belongs to one thread at a time. At its end every stack must have been given back, or
 /// leak() called: otherwise the program aborts and says so.
@@ -89,7 +90,7 @@ class JUMPCUT_API StackPool {
   /// for when their owners refuse to end.
   void leak() noexcept;
 
-  /// Bytes from a stack's low end up to where its slot ends: the size asked for, in whole pages.
+  /// Bytes from a stack's low end up to where its slot ends: the size asked for, rounded up.
   /// A stack's own [low, top) is up to 1,984 bytes less.
   std::size_t stack_size() const noexcept { return stack_size_; }
 
