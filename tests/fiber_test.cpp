@@ -42,8 +42,7 @@ std::string message_of_current() {
 
 [[gnu::noinline]] void go_deep() {
   volatile char deep[100 * 1000];
-  deep[0] = 1;
-  deep[50 * 1000] = deep[0];
+  for (volatile char& byte : deep) byte = 1;
 }
 
 }  // namespace
