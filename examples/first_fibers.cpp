@@ -59,7 +59,7 @@ int main() {
   Database database;
   Scheduler scheduler;
   for (const auto& [name, whose] : {std::pair{"ann", "her"}, std::pair{"ben", "his"}}) {
-    scheduler.spawn([&database, name = std::string(name), whose] {
+    scheduler.spawn([&database, name = std::string(name), whose = whose] {
       std::printf("%s asks for %s number\n", name.c_str(), whose);
       const std::string number = query(database, "number of " + name);
       const std::string city = query(database, "city of " + number);

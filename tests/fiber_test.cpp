@@ -58,8 +58,7 @@ __attribute__((noinline, no_sanitize("address"))) std::size_t secrets_below() {
 
 [[gnu::noinline]] void go_deep() {
   volatile char deep[100 * 1000];
-  deep[0] = 1;
-  deep[50 * 1000] = deep[0];
+  for (volatile char& byte : deep) byte = 1;
 }
 
 }  // namespace

@@ -248,28 +248,41 @@ void visits() {
   scheduler.run();
 }
 
-alignas(64) std::array<std::byte, 256 * 1024> memory;
+/// Two neighbours, and nobody's but the contexts'.
+alignas(64) std::array<std::array<std::byte, 256 * 1024>, 2> memory;
 Context here;
 
-/// Contexts that are left where they stand, and the next one on the same memory.
+struct Pair {
+  Context* mine;
+  Context* next;
+};
+
+void play_in_context(void* argument, void*) {
+  const Pair& pair = *static_cast<Pair*>(argument);
+  std::array<volatile int, 250> room{};
+  for (volatile int& word : room) word = 1;
+  pair.mine->switch_to(*pair.next);
+  run([] { throw_and_catch(5); });
+  try {
+    throw std::runtime_error("in a context");
+  } catch (const std::runtime_error&) {
+  }
+  for (volatile int& word : room) sink = word == 1 ? 1 : 2;
+  pair.mine->switch_to(here);
+  std::abort();
+}
+
+/// Contexts that are left where they stand, and the next ones on the same memory.
 void contexts() {
   for (int i = 0; i < 20; ++i) {
-    Context context(
-        memory,
-        [](void* self, void*) {
-          run([] { throw_and_catch(5); });
-          std::array<volatile char, 1000> room{};
-          room[0] = 1;
-          try {
-            throw std::runtime_error("in a context");
-          } catch (const std::runtime_error&) {
-          }
-          auto& mine = *static_cast<Context*>(self);
-          if (room[0] == 1) mine.switch_to(here);
-          std::abort();
-        },
-        &context);
-    here.switch_to(context);
+    Pair first{};
+    Pair second{};
+    Context one(memory[0], play_in_context, &first);
+    Context two(memory[1], play_in_context, &second);
+    first = {&one, &two};
+    second = {&two, &one};
+    here.switch_to(one);  // to two, to one, and here
+    here.switch_to(two);  // and here
     try {
       throw std::runtime_error("outside");
     } catch (const std::runtime_error&) {
