@@ -102,7 +102,7 @@ TEST_CASE("every overflow ends in SIGSEGV and its message, and no neighbour is w
   if (!guarded()) return;
   for (const Overflow& what : overflows) {
     for (GuardMode mode : {GuardMode::automatic, GuardMode::mprotect}) {
-      for (std::size_t size : {64U * 1024, 256U * 1024, 300U * 1024}) {
+      for (std::size_t size : {64U * 1024, 256U * 1024, 320U * 1024}) {
         Ended ended = in_child([&] {
           handle_with(look_at_neighbours);
           prepare();

@@ -10,9 +10,9 @@
 
 // Each sanitizer's runtime has this function, and the program has it if it runs under that one.
 extern "C" {
-// NOLINTNEXTLINE(bugprone-reserved-identifier): the runtime's name for it
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the runtime's name
 [[gnu::weak, gnu::visibility("default")]] void __asan_init();
-// NOLINTNEXTLINE(bugprone-reserved-identifier): the runtime's name for it
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the runtime's name
 [[gnu::weak, gnu::visibility("default")]] void __tsan_init();
 }
 

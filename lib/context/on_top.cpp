@@ -8,33 +8,26 @@ namespace {
 
 struct Call {
   sanitizers::Visit visit;
-  void (*function)(void*) noexcept;
-  void* argument;
+  void (*function)(void*) noexcept = nullptr;
+  void* argument = nullptr;
 };
 
-void run_announced(void* argument) noexcept {
+void run_visited(void* argument) noexcept {
   Call& call = *static_cast<Call*>(argument);
   sanitizers::visit_arrives(call.visit);
   call.function(call.argument);
   sanitizers::visit_leaves(call.visit);
 }
 
-__attribute__((no_sanitize("thread"))) void visit_announced(Saved& parked, Call& call) noexcept {
-  sanitizers::visit_begins(call.visit);
-  jumpcut_on_top(&parked, &run_announced, &call);
-  sanitizers::visit_ends(call.visit);
-}
-
 }  // namespace
 
-void run_on_top(Saved& parked, ToolStack& stack, void (*function)(void*) noexcept,
-                void* argument) noexcept {
-  if constexpr (sanitizers::announced) {
-    Call call{{stack}, function, argument};
-    visit_announced(parked, call);
-  } else {
-    jumpcut_on_top(&parked, function, argument);
-  }
+__attribute__((no_sanitize("thread"))) void run_on_top(Saved& parked, ToolStack& stack,
+                                                       void (*function)(void*) noexcept,
+                                                       void* argument) noexcept {
+  Call call{{stack}, function, argument};
+  sanitizers::visit_begins(call.visit);
+  jumpcut_on_top(&parked, &run_visited, &call);
+  sanitizers::visit_ends(call.visit);
 }
 
 }  // namespace jumpcut::impl
