@@ -109,16 +109,17 @@ TEST_CASE("nor for that of one that left for good") {
   Context context(*stack, compute_with_traps, &t);
   t.self = &context;
   t.main.switch_to(context);
+  Context* self = nullptr;
+  auto divide_and_leave = [&] {
+    t.result = 1 / t.zero;
+    self->leave_to(
+        context, nullptr, [](void*) noexcept {}, nullptr);
+  };
   Context leaving(
       *other_stack,
-      [](void* argument, void*) {
-        auto& trapping = *static_cast<Trapping*>(argument);
-        trapping.result = 1 / trapping.zero;
-        Context self;
-        self.leave_to(
-            *trapping.self, nullptr, [](void*) noexcept {}, nullptr);
-      },
-      &t);
+      [](void* argument, void*) { (*static_cast<decltype(divide_and_leave)*>(argument))(); },
+      &divide_and_leave);
+  self = &leaving;
   t.main.switch_to(leaving);
   CHECK(t.result == 1.0L);
 }
