@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Damages the switch, one line at a time, and demands that a test notices.
 
-    mutants.py BUILD SOURCE ARCHITECTURE
+    mutants.py BUILD SOURCE ARCHITECTURE [PROGRAM]
 
 BUILD is a finished build folder: its own commands compile the damaged file and link it into copies
-of the test programs. Prints what survived and "N mutants, N killed".
+of the test programs. PROGRAM is not used: only where one is among a test's arguments does Meson set
+MESON_EXE_WRAPPER. Prints what survived and "N mutants, N killed".
 """
 
 import concurrent.futures
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-build, source, architecture = sys.argv[1:]
+build, source, architecture = sys.argv[1:4]
 wrapper = shlex.split(os.environ.get("MESON_EXE_WRAPPER", ""))  # set for a cross build
 build, source = os.path.abspath(build), os.path.abspath(source)
 
