@@ -4,6 +4,7 @@
 
 #include <jumpcut/lowlevel/park.hpp>
 
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -191,6 +192,25 @@ TEST_CASE("a fiber may ask for a stack of its own size") {
   CHECK(large > 1000 * 1000);
   CHECK_THROWS_WITH(clean.scheduler.spawn([] {}, {.stack_size = 1}), Catch::Contains("stack"));
   CHECK_THROWS_AS(clean.scheduler.spawn([] {}, {.stack_size = std::size_t{1} << 62}), ValueError);
+}
+
+TEST_CASE("a stack below the minimum is refused, also where a pool of the next size is there") {
+  Clean clean;
+  const std::size_t least = jumpcut::lowlevel::StackPool::min_stack_size();
+  clean.scheduler.spawn([] {}, {.stack_size = least});
+  CHECK_THROWS_AS(clean.scheduler.spawn([] {}, {.stack_size = least - 1}), ValueError);
+  clean.scheduler.run();
+}
+
+TEST_CASE("jobs and callbacks that never started are destroyed with their scheduler") {
+  const auto kept = std::make_shared<int>(1);
+  {
+    Scheduler scheduler;
+    scheduler.spawn([kept] {}, {.name = "a name that is copied"});
+    scheduler.call_soon([kept] {});
+    CHECK(kept.use_count() == 3);
+  }
+  CHECK(kept.use_count() == 1);
 }
 
 TEST_CASE("jobs that never park run one after another on one stack") {

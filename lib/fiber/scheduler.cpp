@@ -59,7 +59,7 @@ Scheduler::~Scheduler() {
   for (; !ready.empty(); ready.pop()) {
     const impl::Entry entry = ready.front();
     if (entry.is_job()) {
-      entry.job().dispose();
+      dispose(entry.job());
       --alive_;
     } else if (!entry.is_fiber()) {
       entry.callback().dispose();
@@ -201,12 +201,13 @@ void Scheduler::admit(impl::Callback& callback) {
 /// One pool a size, and sizes are powers of two, so there are never many.
 StackPool& Scheduler::pool_of(std::size_t stack_size) {
   StackPoolOptions options = options_.stacks;
-  options.stack_size =
-      stack_size > StackPool::max_stack_size ? stack_size : std::bit_ceil(stack_size);
+  options.stack_size = stack_size;
+  if (stack_size >= StackPool::min_stack_size() && stack_size <= StackPool::max_stack_size) {
+    options.stack_size = std::bit_ceil(stack_size);
+  }  // else to be refused
   for (auto& pool : pools_) {
     if (pool->stack_size() == options.stack_size) return *pool;
   }
-  if (stack_size < StackPool::min_stack_size()) options.stack_size = stack_size;  // to be refused
   pools_.push_back(std::make_unique<StackPool>(options));
   return *pools_.back();
 }

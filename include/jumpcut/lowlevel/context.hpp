@@ -45,7 +45,8 @@ class JUMPCUT_API Context {
   }
 
   /// Switches to `to` for the last time. There, before the message arrives, function(argument) runs
-  /// on top of what is parked, and may free the stack that was left.
+  /// on top of what is parked, and may free the stack that was left. It runs with the rounding mode
+  /// of who left.
   [[noreturn]] void leave_to(Context& to, void* message, void (*function)(void*) noexcept,
                              void* argument) noexcept;
 
