@@ -8,13 +8,10 @@
 // - The stack pointer does not move until it is swapped, so a leaf function's red zone is safe and
 //   the compiler's own CFI stays true up to there, whatever register it is based on.
 // - rbp may be what the compiler addresses its frame with, and for clang so may rbx: these travel
-// in
-//   the record. All else is declared clobbered: the compiler saves what is live, and only that.
-// - It begins at a multiple of 32 bytes, as far as the CPU decodes at once: from one place to
-// another
-//   it took 2.3 to 3.1 ns.
-// - Registers that only a function attribute brings in (target("avx512f") in a file compiled
-// without
+//   in the record. All else is declared clobbered: the compiler saves what is live, and only that.
+// - It begins at a multiple of 32 bytes, as far as the CPU decodes at once: from one place in the
+//   code to another it took 2.3 to 3.1 ns.
+// - Registers that only a function attribute brings in (target("avx512f") in a file without
 //   -mavx512f) can't be named here: keep nothing in them across a switch.
 // - The conditionals below ask for compiler flags, not for a platform: CFI is written only where
 //   the compiler writes its own, and registers are named only where they exist.
@@ -39,8 +36,7 @@
 #define JUMPCUT_CFI_RESTORE
 #endif
 
-// With GCC rbx is like any other register, and one store and one load fewer are a tenth of a
-// switch.
+// With GCC rbx is like any other register: one store and one load fewer.
 #ifdef __clang__
 #define JUMPCUT_STORE_RBX "movq    %%rbx, 0x18(%%rdi)\n\t"
 #define JUMPCUT_LOAD_RBX "movq    0x18(%%rsi), %%rbx\n\t"
