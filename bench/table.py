@@ -45,6 +45,8 @@ LINES = [
     against("Boost.Fiber", "ping-pong, park and wake", "fiber.ping_pong", 1 / 10, "1/10"),
     Line("yield, 1,000 calls deep", "fiber.yield_at_depth.1000", "fiber.yield_at_depth.1",
          "1 call deep", 1.05),
+    Line("timer set and cancelled, 1,000,000 pending", "timer.set_cancel.1000000",
+         "timer.set_cancel.1000", "1,000 pending", 3),
     Line("memory of a parked fiber", "memory.parked.default", kib=5.0),
     Line("the same, stacks of 64 KiB", "memory.parked.64_KiB_stacks", kib=4.5),
     forms("inlined switch: yield", "yield_2"),

@@ -85,18 +85,32 @@ void TimerHeap::rise(std::size_t place, Entry entry) noexcept {
   at(place) = entry;
 }
 
+/// The soonest of the siblings from `first` on.
+[[gnu::always_inline]] inline std::size_t TimerHeap::soonest_of(std::size_t first) noexcept {
+  if (first + arity <= end()) {
+    const std::size_t left = first + (at(first + 1).before(at(first)) ? 1 : 0);
+    const std::size_t right = first + 2 + (at(first + 3).before(at(first + 2)) ? 1 : 0);
+    return at(right).before(at(left)) ? right : left;
+  }
+  std::size_t soonest = first;
+  for (std::size_t place = first + 1; place < end(); ++place) {
+    if (at(place).before(at(soonest))) soonest = place;
+  }
+  return soonest;
+}
+
 /// The entry belongs at the place, which is free, or below it.
 void TimerHeap::sink(std::size_t place, Entry entry) noexcept {
-  for (;;) {
-    const std::size_t first = first_child_of(place);
-    if (first >= end()) break;
-    std::size_t least = first;
-    for (std::size_t child = first + 1; child < std::min(first + arity, end()); ++child) {
-      if (at(child).before(at(least))) least = child;
+  for (std::size_t first; (first = first_child_of(place)) < end();) {
+    // Of a million timers, the next level but one is in no cache.
+    const std::size_t grandchildren = first_child_of(first) / arity;
+    if (grandchildren + arity <= siblings_.size()) {
+      for (std::size_t i = 0; i < arity; ++i) __builtin_prefetch(&siblings_[grandchildren + i]);
     }
-    if (!at(least).before(entry)) break;
-    at(place) = at(least);
-    place = least;
+    const std::size_t soonest = soonest_of(first);
+    if (!at(soonest).before(entry)) break;
+    at(place) = at(soonest);
+    place = soonest;
   }
   at(place) = entry;
 }
@@ -114,6 +128,8 @@ void TimerHeap::sweep() noexcept {
   cancelled_ = 0;
   for (std::size_t place = root; place < before; ++place) {
     const Entry entry = at(place);
+    constexpr std::size_t ahead = 16;
+    if (place + ahead < before) __builtin_prefetch(&slots_[at(place + ahead).slot]);
     if (is_cancelled(entry)) {
       give_back_slot(entry.slot);
     } else {

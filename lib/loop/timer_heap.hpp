@@ -72,7 +72,8 @@ class TimerHeap {
     std::uint32_t slot = 0;
 
     bool before(const Entry& other) const noexcept {
-      return when != other.when ? when < other.when : serial < other.serial;
+      // Without a branch, which nobody could predict.
+      return (when < other.when) | ((when == other.when) & (serial < other.serial));
     }
   };
   static constexpr std::size_t arity = 4;
@@ -100,6 +101,7 @@ class TimerHeap {
   std::uint32_t take_slot(TimerNode& node) noexcept;
   void give_back_slot(std::uint32_t slot) noexcept;
   void rise(std::size_t place, Entry entry) noexcept;
+  std::size_t soonest_of(std::size_t first) noexcept;
   void sink(std::size_t place, Entry entry) noexcept;
   void remove_root() noexcept;
   void sweep() noexcept;
