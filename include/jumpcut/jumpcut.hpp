@@ -2,6 +2,7 @@
 
 /// All of jumpcut.
 
+#include <jumpcut/clock.hpp>
 #include <jumpcut/error.hpp>
 #include <jumpcut/fiber_local.hpp>
 #include <jumpcut/lowlevel/context.hpp>

@@ -40,6 +40,8 @@ PUBLIC = {
     "lowlevel/park.hpp": "fiber",
     "lowlevel/scheduler.hpp": "fiber",
     "run_on_big_stack.hpp": "fiber",
+
+    "clock.hpp": "loop",
 }
 
 
