@@ -21,6 +21,33 @@ class JUMPCUT_API ValueError : public std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+/// A future that is done was to be set again, or one that is not done was asked for its result.
+class JUMPCUT_API InvalidStateError : public std::logic_error {
+ public:
+  using std::logic_error::logic_error;
+};
+
+/// A deadline passed first.
+class JUMPCUT_API TimeoutError : public std::runtime_error {
+ public:
+  TimeoutError() : std::runtime_error("timed out") {}
+  using std::runtime_error::runtime_error;
+};
+
+/// The loop can never go on: nothing is ready, no timer is set, no descriptor is watched, and no
+/// thread is there that could post. The text lists every parked task, where it parked and on what.
+class JUMPCUT_API Deadlock : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// SIGINT ended run(), as KeyboardInterrupt does in Python.
+class JUMPCUT_API Interrupted : public std::runtime_error {
+ public:
+  Interrupted() : std::runtime_error("interrupted by SIGINT") {}
+  using std::runtime_error::runtime_error;
+};
+
 /// A limit of the system is hit. The text names the limit and how to raise it. A std::bad_alloc,
 /// so code that survives running out of memory survives this as well; holds its text itself.
 class JUMPCUT_API ResourceError : public std::bad_alloc {

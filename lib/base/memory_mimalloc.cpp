@@ -10,6 +10,7 @@
 
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 #include <mimalloc.h>
 
@@ -23,6 +24,10 @@ Memory::Memory() : heap_(nullptr) {
 
 Memory::~Memory() {
   if (heap_ != nullptr) mi_heap_destroy(static_cast<mi_heap_t*>(heap_));
+}
+
+void Memory::leak() noexcept {
+  if (heap_ != nullptr) mi_heap_delete(static_cast<mi_heap_t*>(std::exchange(heap_, nullptr)));
 }
 
 void* Memory::take(std::size_t size) {

@@ -71,6 +71,13 @@ inline bool poisons_stacks() noexcept {
 /// our switches because the library was built without it.
 void warn_if_unannounced() noexcept;
 
+/// Threads that the sanitizer runs in every process.
+#if defined(JUMPCUT_TSAN)
+inline constexpr int own_threads = 1;
+#else
+inline constexpr int own_threads = 0;
+#endif
+
 /// The bounds of the thread's own stack; some microseconds the first time.
 const ToolStack& thread_stack() noexcept;
 

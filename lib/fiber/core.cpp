@@ -32,6 +32,7 @@ bool Core::next_batch_by_hand() noexcept {
          running->name().c_str(), running->pool_->stack_size(),
          static_cast<void*>(running->stack_.low), static_cast<void*>(running->stack_.top));
   }
+  if ((attention.load(std::memory_order_relaxed) & aside) != 0) return false;
   if (ready.head == tick_end) {
     if (attention.load(std::memory_order_relaxed) != 0) return false;
     ++ticks;
@@ -45,8 +46,13 @@ bool Core::next_batch_by_hand() noexcept {
 lowlevel::Fiber& Core::next_by_hand() noexcept {
   const Entry entry = ready.front();
   if (!entry.is_job()) return hub;
+  auto& scheduler = *static_cast<lowlevel::Scheduler*>(this);
+  if (entry.job().withdrawn) [[unlikely]] {
+    scheduler.end_withdrawn(entry.job());
+    return next();
+  }
   try {
-    Fiber& fiber = static_cast<lowlevel::Scheduler*>(this)->begin(entry.job());
+    Fiber& fiber = scheduler.begin(entry.job());
     ready.pop();
     return fiber;
   } catch (const std::bad_alloc&) {

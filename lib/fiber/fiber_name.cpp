@@ -22,10 +22,9 @@ struct FiberName {
     }
     const Job& job = *core->running->job_;
     if (job.name == nullptr) {
-      constexpr char prefix[] = "fiber-";
-      constexpr std::size_t length = sizeof prefix - 1;
+      const std::size_t length = std::strlen(job.kind);
       if (size < length) return 0;
-      std::memcpy(buffer, prefix, length);
+      std::memcpy(buffer, job.kind, length);
       return static_cast<std::size_t>(
           std::to_chars(buffer + length, buffer + size, job.number).ptr - buffer);
     }

@@ -34,7 +34,7 @@ namespace {
 }  // namespace
 
 Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
-  if (impl::this_core != nullptr) {
+  if (options_.attached && impl::this_core != nullptr) {
     throw RuntimeError("Scheduler: this thread has a scheduler already; use Scheduler::current()");
   }
   pools_.push_back(std::make_unique<StackPool>(options_.stacks));
@@ -50,16 +50,16 @@ Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
     ensure_alternate_stack();
   }
   impl::SchedulerList::add(*this);
-  impl::this_core = this;
+  if (options_.attached) impl::this_core = this;
 }
 
 Scheduler::~Scheduler() {
-  JUMPCUT_CHECK(impl::this_core == this && !is_running_,
+  JUMPCUT_CHECK(on_its_thread() && !is_running_,
                 "a Scheduler is destroyed on its own thread, when it does not run");
   for (; !ready.empty(); ready.pop()) {
     const impl::Entry entry = ready.front();
     if (entry.is_job()) {
-      dispose(entry.job());
+      entry.job().dispose();
       --alive_;
     } else if (!entry.is_fiber()) {
       entry.callback().dispose();
@@ -68,15 +68,16 @@ Scheduler::~Scheduler() {
   if (alive_ > 0) {
     impl::name_the_abandoned(*this, alive_);
     for (auto& pool : pools_) pool->leak();
+    memory_.leak();
   }
   impl::destroy_locals(hub.locals_);
   impl::sanitizers::destroy(hub.tool_);
   impl::SchedulerList::remove(*this);
-  impl::this_core = nullptr;
+  if (impl::this_core == this) impl::this_core = nullptr;
 }
 
 void Scheduler::check_can_run(const char* call) const {
-  if (impl::this_core != this) {
+  if (!on_its_thread()) {
     throw RuntimeError(std::string(call) + ": this scheduler belongs to another thread");
   }
   if (is_running_) {
@@ -85,10 +86,12 @@ void Scheduler::check_can_run(const char* call) const {
   }
 }
 
+/// As long as it turns: it is the thread's, and the thread's own stack is the hub's.
 class Scheduler::Running {
  public:
-  explicit Running(Scheduler& scheduler) noexcept : scheduler_(scheduler) {
+  explicit Running(Scheduler& scheduler) noexcept : scheduler_(scheduler), outer_(impl::this_core) {
     scheduler_.is_running_ = true;
+    impl::this_core = &scheduler;
   }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
@@ -96,20 +99,19 @@ class Scheduler::Running {
     scheduler_.attention.fetch_and(~single_tick, std::memory_order_relaxed);
     scheduler_.drop_spare();
     scheduler_.is_running_ = false;
+    impl::this_core = outer_;
   }
 
  private:
   Scheduler& scheduler_;
+  impl::Core* outer_;
   impl::sanitizers::KeepsThreadStack stack_;
 };
 
 std::size_t Scheduler::run() {
   check_can_run("Scheduler::run");
   const Running guard(*this);
-  while (!ready.empty()) {
-    open_tick();
-    while (has_next()) step();
-  }
+  while (!ready.empty()) turn();
   return alive_;
 }
 
@@ -117,8 +119,19 @@ void Scheduler::run_tick() {
   check_can_run("Scheduler::run_tick");
   const Running guard(*this);
   attention.fetch_or(single_tick, std::memory_order_relaxed);
+  turn();
+}
+
+/// One tick, and as many more as begin by themselves.
+void Scheduler::turn() {
   open_tick();
   while (has_next()) step();
+}
+
+void Scheduler::while_running(void (*function)(void*), void* argument) {
+  check_can_run("Loop::run");
+  const Running guard(*this);
+  function(argument);
 }
 
 /// Where run() threw out of the middle of a tick, the next goes on with its rest.
@@ -141,9 +154,30 @@ void Scheduler::run_fiber(Fiber& first) noexcept {
   }
 }
 
+/// On the hub, for whoever is to see the fiber's first steps done before going on: until it parks
+/// or ends. Nothing else runs meanwhile.
+void Scheduler::run_aside(Fiber& first) noexcept {
+  const std::uint64_t batch = std::exchange(batch_end, ready.head);
+  const std::uint32_t before = attention.fetch_or(aside, std::memory_order_relaxed);
+  run_fiber(first);
+  if ((before & aside) == 0) attention.fetch_and(~aside, std::memory_order_relaxed);
+  batch_end = batch;
+}
+
+/// The job's turn comes, but it is not wanted any more.
+void Scheduler::end_withdrawn(impl::Job& job) noexcept {
+  ready.pop();
+  ready.give_up();
+  --alive_;
+  job.end_unstarted();
+  job.dispose();
+}
+
 /// The hub takes one entry; fibers take as many as they like before they come back.
 void Scheduler::step() {
   const impl::Entry entry = ready.front();
+  if (entry.is_job() && entry.job().withdrawn) [[unlikely]]
+    return end_withdrawn(entry.job());
   if (entry.is_fiber() || entry.is_job()) {
     Fiber& fiber = entry.is_job() ? begin(entry.job()) : entry.fiber();
     ready.pop();
@@ -169,7 +203,7 @@ void Scheduler::equip(impl::Job& job, const SpawnOptions& options) {
       job.name[options.name.size()] = '\0';
     }
   } catch (...) {
-    dispose(job);
+    job.dispose();
     throw;
   }
 }
@@ -178,14 +212,9 @@ void Scheduler::reserve_for(impl::Job& job) {
   try {
     ready.reserve();
   } catch (...) {
-    dispose(job);
+    job.dispose();
     throw;
   }
-}
-
-void Scheduler::dispose(impl::Job& job) noexcept {
-  if (job.name != nullptr) memory_.give_back(job.name, std::strlen(job.name) + 1);
-  job.dispose();
 }
 
 void Scheduler::admit(impl::Callback& callback) {
@@ -263,7 +292,10 @@ void Scheduler::run_job(Fiber& fiber) noexcept {
   if (fiber.locals_ != nullptr) [[unlikely]]
     impl::destroy_locals(fiber.locals_);
   fiber.job_ = nullptr;
-  dispose(job);
+  fiber.task_ = nullptr;
+  fiber.context_ = nullptr;
+  fiber.interrupted_ = false;
+  job.dispose();
   ready.give_up();
   --alive_;
 }
@@ -274,7 +306,8 @@ void Scheduler::run_job(Fiber& fiber) noexcept {
 bool Scheduler::next_job(Fiber& fiber) noexcept {
   if (!reuse_ || fiber.pool_ != usual_pool_) return false;
   impl::jumpcut_set_control(hub.saved_.control);
-  if (has_next() && ready.front().is_job() && ready.front().job().pool == usual_pool_) {
+  if (has_next() && ready.front().is_job() && ready.front().job().pool == usual_pool_ &&
+      !ready.front().job().withdrawn) {
     fiber.job_ = &ready.front().job();
     ready.pop();
     *error_number = 0;
@@ -297,6 +330,19 @@ Fiber& Scheduler::begin(impl::Job& job) {
   spare_ = nullptr;
   fiber.job_ = &job;
   return fiber;
+}
+
+/// The same, for a job that was not in the ready queue. Throws ResourceError, disposes of nothing.
+Fiber& Scheduler::begin_apart(impl::Job& job) {
+  ready.reserve();
+  try {
+    Fiber& fiber = begin(job);
+    ++alive_;
+    return fiber;
+  } catch (...) {
+    ready.give_up();
+    throw;
+  }
 }
 
 /// So that between two runs every stack that nobody uses is in its pool.
@@ -322,3 +368,20 @@ void Scheduler::give_back(void* argument) noexcept {
 }
 
 }  // namespace jumpcut::lowlevel
+
+namespace jumpcut::impl {
+
+void SchedulerDoor::begin_now(Core& core, Job& job) {
+  struct Start {
+    Scheduler& scheduler;
+    lowlevel::Fiber& fiber;
+  } start{of(core), of(core).begin_apart(job)};
+  auto run = [](void* argument) noexcept {
+    const Start& self = *static_cast<Start*>(argument);
+    self.scheduler.run_aside(self.fiber);
+  };
+  if (core.on_hub()) return run(&start);
+  call_on_hub("create_task", run, &start);
+}
+
+}  // namespace jumpcut::impl

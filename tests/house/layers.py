@@ -20,11 +20,13 @@ PUBLIC = {
     "jumpcut.hpp": UMBRELLA,
     "jumpcut.h": UMBRELLA,
 
+    "cancelled.hpp": "base",
     "error.hpp": "base",
     "impl/config.hpp": "base",
     "impl/export.hpp": "base",
     "impl/memory.hpp": "base",
     "impl/saved.hpp": "base",
+    "impl/source_location.hpp": "base",
 
     "impl/switch.hpp": "context",
     "lowlevel/context.hpp": "context",
@@ -41,7 +43,22 @@ PUBLIC = {
     "lowlevel/scheduler.hpp": "fiber",
     "run_on_big_stack.hpp": "fiber",
 
+    "context.hpp": "task",
+    "future.hpp": "task",
+    "impl/bindings.hpp": "task",
+    "impl/future_base.hpp": "task",
+    "impl/handle_state.hpp": "task",
+    "impl/scope_base.hpp": "task",
+    "impl/task_base.hpp": "task",
+    "impl/task_space.hpp": "task",
+    "task.hpp": "task",
+
     "clock.hpp": "loop",
+    "handle.hpp": "loop",
+    "impl/loop_handle.hpp": "loop",
+    "loop.hpp": "loop",
+    "run.hpp": "loop",
+    "sleep.hpp": "loop",
 }
 
 

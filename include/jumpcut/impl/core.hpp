@@ -11,6 +11,12 @@
 
 namespace jumpcut::impl {
 
+struct Core;
+struct TaskSpace;
+
+/// This thread's scheduler, or null. Initial-exec: one load, in shared libraries too.
+JUMPCUT_API [[gnu::tls_model("initial-exec")]] extern constinit thread_local Core* this_core;
+
 /// What a fiber has the hub do for it.
 struct HubCall {
   void (*function)(void*) noexcept = nullptr;
@@ -37,16 +43,23 @@ struct JUMPCUT_API Core {
   std::uint64_t ticks = 0;
   /// Not zero: when a tick ends, the hub must be entered before the next begins.
   std::atomic<std::uint32_t> attention{0};
+  /// Of `attention`: one fiber runs aside, and gives the thread back to the hub.
+  static constexpr std::uint32_t aside = 2;
   /// Each step is a batch of its own, for what must be looked at between two: canaries.
   bool careful = false;
   /// Where this tick ends: batch_end, unless careful.
   std::uint64_t tick_end = 0;
+  /// Where this thread keeps its scheduler: tells one thread from another.
+  Core* const* thread = &this_core;
+  /// The tasks that run here, if a Loop does.
+  TaskSpace* tasks = nullptr;
   HubCall hub_call;
   Fiber hub;
 
   Core() noexcept;
 
   bool on_hub() const noexcept { return running == &hub; }
+  bool on_its_thread() const noexcept { return thread == &this_core; }
 
   /// Whether there is an entry to take; begins the next tick where the hub has nothing to do first.
   [[gnu::always_inline]] bool has_next() noexcept {
@@ -115,9 +128,6 @@ struct JUMPCUT_API Core {
   Fiber& next_by_hand() noexcept;
   static void announced_switch(Fiber& from, Fiber& to) noexcept;
 };
-
-/// This thread's scheduler, or null. Initial-exec: one load, in shared libraries too.
-JUMPCUT_API [[gnu::tls_model("initial-exec")]] extern constinit thread_local Core* this_core;
 
 /// Throws RuntimeError: the thread has no scheduler.
 [[noreturn]] JUMPCUT_API void throw_no_scheduler();

@@ -23,9 +23,14 @@ class JUMPCUT_API Job {
   /// Afterwards, or if it will never run: destroys it and gives its memory back.
   virtual void dispose() noexcept = 0;
 
-  char* name = nullptr;      // the runtime's memory, or null
-  std::uint64_t number = 0;  // of the scheduler's jobs, from 1
+  /// Instead of run(), without a stack, if `withdrawn` is set when its turn comes.
+  virtual void end_unstarted() noexcept {}
+
+  char* name = nullptr;      // owned by the job, or null
+  std::uint64_t number = 0;  // of the scheduler's jobs, or the loop's tasks, from 1
   lowlevel::StackPool* pool = nullptr;
+  const char* kind = "fiber-";  // what comes before the number where there is no name
+  bool withdrawn = false;
 
  protected:
   ~Job() = default;

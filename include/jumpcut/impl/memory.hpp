@@ -16,6 +16,8 @@ class JUMPCUT_API Memory {
   Memory(const Memory&) = delete;
   Memory& operator=(const Memory&) = delete;
 
+  /// What was taken stays valid for good, and nothing is given back any more.
+  void leak() noexcept;
   /// Aligned for any object that is not over-aligned. Throws std::bad_alloc.
   void* take(std::size_t size);
   /// The same size as it was taken with.

@@ -12,6 +12,8 @@ namespace jumpcut::impl {
 
 struct Core;
 class Job;
+class ContextCell;
+class TaskBase;
 struct FiberLocals;
 struct FiberLocalKeys;
 struct FiberName;
@@ -65,8 +67,8 @@ class JUMPCUT_API alignas(64) Fiber {
   friend class Scheduler;
   friend struct impl::FiberLocalKeys;
   friend struct impl::FiberName;
-  template <auto>
-  friend void park_by(Wait& wait);
+  friend class impl::TaskBase;
+  friend void begin_park(impl::Core& core, Wait& wait);
 
   Fiber() noexcept = default;
 
@@ -75,9 +77,12 @@ class JUMPCUT_API alignas(64) Fiber {
   impl::ExceptionState exceptions_;
   int error_number_ = 0;
   bool done_ = false;
+  bool interrupted_ = false;  // its task has something to see to when it goes on
 
   Wait* wait_ = nullptr;  // what it parked on last
   impl::Job* job_ = nullptr;
+  impl::TaskBase* task_ = nullptr;        // whose body runs here
+  impl::ContextCell* context_ = nullptr;  // what context variables refer to here
   impl::FiberLocals* locals_ = nullptr;
   impl::Core* core_ = nullptr;
   StackPool* pool_ = nullptr;

@@ -24,8 +24,7 @@ class Wait {
   }
 
  private:
-  template <auto>
-  friend void park_by(Wait& wait);
+  friend void begin_park(impl::Core& core, Wait& wait);
   friend bool wake(Wait& wait);
 
   static constexpr std::uintptr_t fresh = 0;
@@ -35,17 +34,23 @@ class Wait {
   impl::Core* core_ = nullptr;    // the fiber's, once it parks
 };
 
+/// The first half of park(), for a fresh wait: from here on a wake() makes the running fiber ready,
+/// so it must leave by Core::switch_to_next before anything else runs.
+[[gnu::always_inline]] inline void begin_park(impl::Core& core, Wait& wait) {
+  wait.core_ = &core;
+  wait.state_ = reinterpret_cast<std::uintptr_t>(core.running);
+  core.running->wait_ = &wait;
+}
+
 /// park() by a given form of the switch; the benches compare them.
 template <auto switch_form>
 [[gnu::always_inline]] inline void park_by(Wait& wait) {
   impl::Core& core = impl::core_of_fiber("park");
-  if (wait.state_ != Wait::fresh) [[unlikely]] {
-    if (wait.is_woken()) return;
+  if (wait.is_woken()) [[unlikely]]
+    return;
+  if (wait.fiber() != nullptr) [[unlikely]]
     impl::throw_second_park(*wait.fiber());
-  }
-  wait.core_ = &core;
-  wait.state_ = reinterpret_cast<std::uintptr_t>(core.running);
-  core.running->wait_ = &wait;
+  begin_park(core, wait);
   core.switch_to_next<switch_form>();
 }
 
@@ -65,12 +70,12 @@ template <auto switch_form>
     wait.state_ = Wait::woken;
     return first;
   }
-  impl::Core* core = impl::this_core;
+  impl::Core& core = *wait.core_;
   Fiber& fiber = *wait.fiber();
-  if (core != wait.core_) [[unlikely]]
+  if (!core.on_its_thread()) [[unlikely]]
     impl::throw_wrong_thread("wake", fiber);
   wait.state_ = Wait::woken;
-  core->ready.push(impl::Entry(fiber));
+  core.ready.push(impl::Entry(fiber));
   return true;
 }
 

@@ -8,12 +8,19 @@
 #include <jumpcut/lowlevel/stack_pool.hpp>
 
 #include <cstddef>
+#include <cstring>
 #include <memory>
 #include <new>
 #include <string_view>
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+namespace jumpcut::impl {
+
+struct SchedulerDoor;
+
+}  // namespace jumpcut::impl
 
 namespace jumpcut::lowlevel {
 
@@ -22,6 +29,8 @@ struct SchedulerOptions {
   StackPoolOptions stacks = {};
   /// A stack overflow ends with a message that names the fiber (overflow.hpp).
   bool name_overflows = true;
+  /// It is the thread's as long as it exists. A Loop's is only while it runs.
+  bool attached = true;
 };
 
 struct SpawnOptions {
@@ -92,6 +101,7 @@ class JUMPCUT_API Scheduler : private impl::Core {
   friend class lowlevel::Fiber;
   friend struct impl::Core;
   friend struct impl::SchedulerList;
+  friend struct impl::SchedulerDoor;
 
   static constexpr std::uint32_t single_tick = 1;  // of `attention`
 
@@ -104,16 +114,26 @@ class JUMPCUT_API Scheduler : private impl::Core {
 
   void equip(impl::Job& job, const SpawnOptions& options);
   void reserve_for(impl::Job& job);
+  void submit(impl::Job& job) {
+    if (!ready.try_reserve()) [[unlikely]]
+      reserve_for(job);
+    ++alive_;
+    ready.push(impl::Entry(job));
+  }
   void admit(impl::Callback& callback);
-  void dispose(impl::Job& job) noexcept;
   StackPool& pool_of(std::size_t stack_size);
 
   void check_can_run(const char* call) const;
+  void turn();
+  void while_running(void (*function)(void*), void* argument);
   void open_tick() noexcept;
   void step();
   void run_fiber(Fiber& first) noexcept;
+  void run_aside(Fiber& first) noexcept;
 
   Fiber& begin(impl::Job& job);
+  Fiber& begin_apart(impl::Job& job);
+  void end_withdrawn(impl::Job& job) noexcept;
   Fiber& make_fiber(impl::Job& job);
   void link(Fiber& fiber) noexcept;
   void unlink(Fiber& fiber) noexcept;
@@ -148,6 +168,9 @@ class Scheduler::Owned final : public Base {
   void run() override { function_(); }
   void dispose() noexcept override {
     impl::Memory& memory = memory_;
+    if constexpr (std::is_same_v<Base, impl::Job>) {
+      if (this->name != nullptr) memory.give_back(this->name, std::strlen(this->name) + 1);
+    }
     this->~Owned();
     memory.give_back(this, sizeof *this);
   }
@@ -179,16 +202,45 @@ void Scheduler::spawn(Function&& function, const SpawnOptions& options) {
   job.number = ++jobs_;
   job.pool = usual_pool_;
   if (!options.name.empty() || options.stack_size != 0) equip(job, options);
-  if (!ready.try_reserve()) [[unlikely]]
-    reserve_for(job);
-  ++alive_;
-  ready.push(impl::Entry(job));
+  submit(job);
 }
 
 template <class Function>
 void Scheduler::call_soon(Function&& function) {
   admit(make<impl::Callback>("call_soon", std::forward<Function>(function)));
 }
+
+}  // namespace jumpcut::lowlevel
+
+namespace jumpcut::impl {
+
+/// What the layers above may do with a Scheduler that nobody else may.
+struct SchedulerDoor {
+  using Scheduler = lowlevel::Scheduler;
+
+  static Scheduler& of(Core& core) noexcept { return *static_cast<Scheduler*>(&core); }
+  static Core& core(Scheduler& scheduler) noexcept { return scheduler; }
+  static lowlevel::StackPool* usual_pool(Core& core) noexcept { return of(core).usual_pool_; }
+  static lowlevel::StackPool& pool_of(Core& core, std::size_t size) {
+    return of(core).pool_of(size);
+  }
+  /// Makes the job ready. Disposes of it and throws std::bad_alloc without memory.
+  [[gnu::always_inline]] static void submit(Core& core, Job& job) { of(core).submit(job); }
+  /// Runs the job at once, on a fiber, until it first parks; from a fiber or on the hub.
+  JUMPCUT_API static void begin_now(Core& core, Job& job);
+  /// A fiber for the job, to be switched to by whoever asks.
+  static lowlevel::Fiber& make_fiber(Core& core, Job& job) { return of(core).begin_apart(job); }
+  /// function(argument) on the hub of this thread; turn() runs what is ready.
+  static void while_running(Scheduler& scheduler, void (*function)(void*), void* argument) {
+    scheduler.while_running(function, argument);
+  }
+  static void turn(Scheduler& scheduler) { scheduler.turn(); }
+  static bool is_running(const Scheduler& scheduler) noexcept { return scheduler.is_running_; }
+};
+
+}  // namespace jumpcut::impl
+
+namespace jumpcut::lowlevel {
 
 /// Scheduler::current().spawn().
 template <class Function>

@@ -1,0 +1,113 @@
+#pragma once
+
+#include <jumpcut/impl/bindings.hpp>
+
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace jumpcut::impl {
+class TaskBase;
+}  // namespace jumpcut::impl
+
+namespace jumpcut {
+
+class Context;
+
+/// A copy of the current context: changes on either side are not seen on the other.
+JUMPCUT_API Context copy_context();
+
+/// A set of values of context variables: contextvars.Context. Copies are the same one; a task's own
+/// is a copy of its creator's, made when the task is created.
+class JUMPCUT_API Context {
+ public:
+  /// An empty one.
+  Context();
+
+  /// Calls function() with this as the current context, and returns what it returns. What is set
+  /// inside stays in it.
+  template <class Function>
+  decltype(auto) run(Function&& function) const {
+    const Entered entered(*cell_);
+    return std::forward<Function>(function)();
+  }
+
+ private:
+  friend Context copy_context();
+  friend class impl::TaskBase;
+
+  class JUMPCUT_API Entered {
+   public:
+    explicit Entered(impl::ContextCell& cell) noexcept;
+    Entered(const Entered&) = delete;
+    Entered& operator=(const Entered&) = delete;
+    ~Entered();
+
+   private:
+    impl::ContextCell* before_;
+  };
+
+  std::shared_ptr<impl::ContextCell> cell_;
+};
+
+namespace impl {
+
+/// The untyped half of ContextVar.
+class JUMPCUT_API ContextKey {
+ public:
+  explicit ContextKey(const char* name) noexcept : name_(name) {}
+  ContextKey(const ContextKey&) = delete;
+  ContextKey& operator=(const ContextKey&) = delete;
+
+  std::shared_ptr<const void> find() const noexcept;
+  void bind(std::shared_ptr<const void> value) const;
+  [[noreturn]] void throw_unset() const;
+
+ private:
+  const char* name_;
+};
+
+}  // namespace impl
+
+/// A variable with a value for each task: contextvars.ContextVar. Tasks and callbacks see the value
+/// of the moment at which they were created or registered. Any number of threads may use one; it
+/// must outlive what was bound to it, so it is usually static.
+template <class T>
+class ContextVar {
+ public:
+  /// What set() returns: reset() puts the value back that was there before.
+  class Token {
+    friend class ContextVar;
+    std::shared_ptr<const void> before_;
+  };
+
+  explicit ContextVar(const char* name) noexcept : key_(name) {}
+  ContextVar(const char* name, T initial)
+      : key_(name), initial_(std::make_shared<const T>(std::move(initial))) {}
+
+  /// The current context's value, or the initial one. Throws RuntimeError if there is neither.
+  T get() const {
+    if (auto value = key_.find()) return *static_cast<const T*>(value.get());
+    if (initial_ == nullptr) key_.throw_unset();
+    return *initial_;
+  }
+  T get(T otherwise) const {
+    auto value = key_.find();
+    return value ? *static_cast<const T*>(value.get()) : std::move(otherwise);
+  }
+
+  Token set(T value) {
+    Token token;
+    token.before_ = key_.find();
+    key_.bind(std::make_shared<const T>(std::move(value)));
+    return token;
+  }
+  void reset(const Token& token) { key_.bind(token.before_); }
+
+ private:
+  impl::ContextKey key_;
+  std::shared_ptr<const T> initial_;
+};
+
+}  // namespace jumpcut

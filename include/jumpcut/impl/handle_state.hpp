@@ -1,0 +1,64 @@
+#pragma once
+
+#include <jumpcut/impl/bindings.hpp>
+#include <jumpcut/impl/future_base.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+namespace jumpcut::impl {
+
+[[noreturn]] JUMPCUT_API void throw_no_future(const char* call);
+[[noreturn]] JUMPCUT_API void refuse_set(const FutureBase& future, const char* call);
+[[noreturn]] JUMPCUT_API void throw_value_taken();
+
+template <class T>
+T take_value(std::optional<T>& value) {
+  if (!value.has_value()) [[unlikely]]
+    throw_value_taken();
+  T taken = std::move(*value);
+  value.reset();
+  return taken;
+}
+
+/// Runs function(argument) as the loop runs callbacks: with this context, and what it throws goes
+/// to the exception handler, with `what` in the message.
+JUMPCUT_API void run_callback(TaskSpace& space, ContextCell& context, const char* what,
+                              void (*function)(void*), void* argument) noexcept;
+
+/// A user's done-callback.
+class JUMPCUT_API DoneHandle : public DoneCallback {
+ public:
+  explicit DoneHandle(FutureBase& future) noexcept : future_(future) {}
+
+  /// Makes one by make(memory) and has it listen. Returns its number.
+  template <class Make>
+  static std::uintptr_t add(FutureBase& future, Make&& make, std::size_t size) {
+    void* memory = future.space().take(size);
+    DoneHandle* handle;
+    try {
+      handle = &make(memory);
+    } catch (...) {
+      future.space().give_back(memory, size);
+      throw;
+    }
+    return listen(future, *handle);
+  }
+  void run() final;
+  void dispose() noexcept final;
+
+ protected:
+  virtual ~DoneHandle() = default;
+  virtual void call(FutureBase& future) = 0;
+  virtual std::size_t size() const noexcept = 0;
+
+ private:
+  static std::uintptr_t listen(FutureBase& future, DoneHandle& handle);
+
+  FutureBase& future_;
+  ContextCell context_{current_context()};
+};
+
+}  // namespace jumpcut::impl

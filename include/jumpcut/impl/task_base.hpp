@@ -1,0 +1,323 @@
+#pragma once
+
+#include <jumpcut/cancelled.hpp>
+#include <jumpcut/impl/bindings.hpp>
+#include <jumpcut/impl/future_base.hpp>
+#include <jumpcut/lowlevel/scheduler.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+namespace jumpcut {
+class Context;
+}  // namespace jumpcut
+
+namespace jumpcut::impl {
+
+class ScopeBase;
+
+/// What create_task was asked for.
+struct TaskRequest {
+  std::string_view name = {};
+  std::size_t stack_size = 0;
+  bool eager = false;
+  const Context* context = nullptr;
+};
+
+/// The untyped half of a task: a job that runs on a fiber and is a future of what it returns. The
+/// loop holds a reference until it is done.
+class JUMPCUT_API TaskBase : public FutureBase, public Job {
+ public:
+  explicit TaskBase(TaskSpace& space) noexcept : FutureBase(space, "task") {
+    is_task_ = true;
+    kind = "Task-";
+  }
+
+  /// The running fiber's, or null.
+  static TaskBase* current() noexcept {
+    const Core* core = this_core;
+    return core == nullptr ? nullptr : core->running->task_;
+  }
+  /// The running task; throws RuntimeError, with `call`'s name, where there is none.
+  static TaskBase& running(const char* call) {
+    TaskBase* task = current();
+    if (task == nullptr) [[unlikely]]
+      refuse_outside(call);
+    return *task;
+  }
+
+  bool cancel(const std::exception_ptr& cancelled) override;
+  std::uint32_t cancelling() const noexcept { return cancels_; }
+  std::uint32_t uncancel() noexcept;
+  /// It was told to end, and has not been thrown a Cancelled for that yet.
+  bool must_cancel() const noexcept { return must_cancel_; }
+
+  std::string task_name() const;
+  void rename(std::string_view name);
+  /// The future it is parked on, or was until it goes on; null otherwise.
+  FutureBase* waiting_on() const noexcept { return waiting_on_; }
+  /// Its fiber, as long as it has one: what it runs on now, a generator's for a while.
+  lowlevel::Fiber* fiber() const noexcept { return fiber_; }
+  TaskBase* next_task() const noexcept { return next_; }
+  /// Nobody needs to hold its handle, nor look at its result.
+  void detach() noexcept { detached_ = true; }
+  bool is_detached() const noexcept { return detached_; }
+
+  /// The innermost level-triggered scope that its code is in (impl/scope_base.hpp).
+  ScopeBase* scope() const noexcept { return scope_; }
+  void set_scope(ScopeBase* scope) noexcept;
+  /// Looks again whether it must be told something when it next parks or goes on.
+  void update_interrupted() noexcept;
+
+  /// The one way for a task to wait: returns once the future is done. Doesn't look at the outcome,
+  /// but throws Cancelled if the task is to be cancelled and the future isn't.
+  [[gnu::always_inline]] static void wait_until_done(FutureBase& future, const char* call) {
+    if (future.is_done()) return;
+    Core& core = core_of_task(call);
+    lowlevel::Fiber& fiber = *core.running;
+    TaskBase& task = *fiber.task_;
+    if (&future == &task || &future.space() != task.space_) [[unlikely]]
+      refuse_await(future, call);
+    Waiter waiter;
+    lowlevel::begin_park(core, waiter.wait);
+    future.listen(waiter);
+    task.waiting_on_ = &future;
+    if (fiber.interrupted_) [[unlikely]]
+      task.park_interrupted(future);
+    core.switch_to_next<switch_inlined>();
+    task.waiting_on_ = nullptr;
+    if (fiber.interrupted_) [[unlikely]]
+      task.resume_interrupted(&future);
+  }
+
+  /// Returns once all that is ready now has had its turn; throws Cancelled.
+  [[gnu::always_inline]] static void yield(const char* call) {
+    Core& core = core_of_task(call);
+    lowlevel::Fiber& fiber = *core.running;
+    core.ready.push(Entry(fiber));
+    core.switch_to_next<switch_inlined>();
+    if (fiber.interrupted_) [[unlikely]]
+      fiber.task_->resume_interrupted(nullptr);
+  }
+
+  /// Which context variables the running code refers to; null for the thread's own.
+  static ContextCell*& context_place() noexcept;
+
+  /// Goes on in the task's name on another fiber: a generator's. Returns the fiber it was on.
+  lowlevel::Fiber* move_to(lowlevel::Fiber& fiber) noexcept;
+
+ protected:
+  ~TaskBase() = default;
+
+  /// Takes what was asked for, before submit().
+  void equip(const TaskRequest& request);
+  /// Makes it ready, or begins it at once.
+  [[gnu::always_inline]] void submit(bool eager) {
+    number = ++space_->task_numbers;
+    add_ref();  // the loop's
+    link();
+    if (eager) [[unlikely]]
+      return submit_eager();
+    SchedulerDoor::submit(*space_->core, *this);
+  }
+
+  /// On the fiber. False if it was cancelled before its first step.
+  [[gnu::always_inline]] bool begin() noexcept {
+    lowlevel::Fiber& fiber = *space_->core->running;
+    fiber.task_ = this;
+    fiber.context_ = context_;
+    fiber_ = &fiber;
+    if (must_cancel_) [[unlikely]] {
+      end_unstarted();
+      return false;
+    }
+    return true;
+  }
+  [[gnu::always_inline]] void end_well() noexcept {
+    if (cancels_ != 0) [[unlikely]]
+      return end_interrupted();
+    leave();
+    end(State::finished);
+  }
+  /// In a handler for Cancelled.
+  void end_cancelled() noexcept;
+  /// In a handler for anything else.
+  void end_failed() noexcept;
+
+  void end_unstarted() noexcept override;
+  void dispose() noexcept final { drop_ref(); }
+  void free_name() noexcept;
+  /// Destroys the function, if it is still there.
+  virtual void drop_function() noexcept = 0;
+
+ private:
+  [[gnu::always_inline]] static Core& core_of_task(const char* call) {
+    Core* core = this_core;
+    if (core == nullptr || core->running->task_ == nullptr) [[unlikely]]
+      refuse_outside(call);
+    return *core;
+  }
+  [[noreturn]] static void refuse_outside(const char* call);
+  [[noreturn]] static void refuse_await(FutureBase& future, const char* call);
+  void park_interrupted(FutureBase& future);
+  void resume_interrupted(FutureBase* future);
+  void end_interrupted() noexcept;
+  void submit_eager();
+  void share_context(const Context& context);
+
+  [[gnu::always_inline]] void link() noexcept {
+    next_ = space_->first_task;
+    if (next_ != nullptr) next_->previous_ = this;
+    space_->first_task = this;
+    ++space_->task_count;
+  }
+  [[gnu::always_inline]] void leave() noexcept {
+    if (next_ != nullptr) next_->previous_ = previous_;
+    (previous_ != nullptr ? previous_->next_ : space_->first_task) = next_;
+    --space_->task_count;
+    fiber_ = nullptr;
+  }
+
+  TaskBase* next_ = nullptr;  // the space's list of tasks that are not done
+  TaskBase* previous_ = nullptr;
+  lowlevel::Fiber* fiber_ = nullptr;
+  FutureBase* waiting_on_ = nullptr;
+  ScopeBase* scope_ = nullptr;
+  ContextCell own_context_{current_context()};
+  ContextCell* context_ = &own_context_;
+  std::shared_ptr<ContextCell> shared_context_;  // instead of its own
+  std::exception_ptr request_;                   // the Cancelled to throw, while must_cancel_
+  std::exception_ptr told_;  // the last one that cancel() brought, in debug mode
+  std::uint32_t cancels_ = 0;
+  bool must_cancel_ = false;
+  bool detached_ = false;
+};
+
+/// AnyTask's Phase, as a number.
+JUMPCUT_API std::uint8_t phase_of(const TaskBase& task) noexcept;
+/// Whether a handle may refer to it: it does not live on somebody's stack.
+JUMPCUT_API bool shareable(const FutureBase* future) noexcept;
+
+/// A future's state with the place for its value.
+template <class Base, class T>
+class Valued : public Base {
+ public:
+  template <class... Arguments>
+  explicit Valued(Arguments&&... arguments) : Base(std::forward<Arguments>(arguments)...) {
+    this->slot_ = &value_;
+  }
+
+ protected:
+  ~Valued() = default;
+
+  std::optional<T> value_;
+};
+
+template <class Base>
+class Valued<Base, void> : public Base {
+ public:
+  using Base::Base;
+
+ protected:
+  ~Valued() = default;
+};
+
+/// A future that somebody sets.
+template <class T>
+class FutureState final : public Valued<FutureBase, T> {
+ public:
+  explicit FutureState(TaskSpace& space) : Valued<FutureBase, T>(space, "future") {}
+
+  static FutureState& make(TaskSpace& space) {
+    return *new (space.take(sizeof(FutureState))) FutureState(space);
+  }
+
+ private:
+  void destroy() noexcept override {
+    TaskSpace& space = *this->space_;
+    this->~FutureState();
+    space.give_back(this, sizeof(FutureState));
+  }
+  ~FutureState() = default;
+};
+
+/// A task that runs `function`, which is kept until it has returned.
+template <class Function, class T>
+class TaskOf final : public Valued<TaskBase, T> {
+ public:
+  template <class F>
+  TaskOf(TaskSpace& space, F&& function)
+      : Valued<TaskBase, T>(space), function_(std::forward<F>(function)) {}
+
+  /// Reference for the caller included.
+  template <class F>
+  [[gnu::always_inline]] static TaskOf& make(TaskSpace& space, F&& function,
+                                             const TaskRequest& request) {
+    static_assert(alignof(TaskOf) <= alignof(std::max_align_t), "an over-aligned function object");
+    void* memory = space.take(sizeof(TaskOf));
+    TaskOf* task;
+    try {
+      task = new (memory) TaskOf(space, std::forward<F>(function));
+    } catch (...) {
+      space.give_back(memory, sizeof(TaskOf));
+      throw;
+    }
+    Ref<TaskOf> ref = Ref<TaskOf>::adopt(*task);
+    task->pool = SchedulerDoor::usual_pool(*space.core);
+    if (!request.name.empty() || request.stack_size != 0 || request.context != nullptr) [[unlikely]]
+      task->equip(request);
+    task->submit(request.eager || space.eager);
+    task->add_ref();
+    return *task;
+  }
+
+  void run() override {
+    if (!this->begin()) return;
+    try {
+      if constexpr (std::is_void_v<T>) {
+        function_();
+      } else {
+        this->value_.emplace(function_());
+      }
+    } catch (const Cancelled&) {
+      drop_function();
+      return this->end_cancelled();
+    } catch (...) {
+      drop_function();
+      return this->end_failed();
+    }
+    drop_function();
+    this->end_well();
+  }
+
+ private:
+  friend class Ref<TaskOf>;
+
+  void drop_function() noexcept override {
+    if (!has_function_) return;
+    has_function_ = false;
+    function_.~Function();
+  }
+  void destroy() noexcept override {
+    TaskSpace& space = *this->space_;
+    this->free_name();
+    this->~TaskOf();
+    space.give_back(this, sizeof(TaskOf));
+  }
+  ~TaskOf() { drop_function(); }
+
+  union {
+    Function function_;
+  };
+  bool has_function_ = true;
+};
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,67 @@
+#pragma once
+
+#include <jumpcut/impl/core.hpp>
+#include <jumpcut/impl/export.hpp>
+#include <jumpcut/impl/memory.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <string_view>
+
+namespace jumpcut {
+class Loop;
+}  // namespace jumpcut
+
+namespace jumpcut::impl {
+
+class FutureBase;
+class TaskBase;
+
+/// What the tasks and futures of one loop share. Outlives the loop as long as one of them is held:
+/// the loop is then gone (`core` is null), and whatever needs it says so.
+struct JUMPCUT_API TaskSpace {
+  Core* core;
+  Loop* loop = nullptr;
+  TaskBase* first_task = nullptr;  ///< those that are not done, the newest first
+  std::size_t task_count = 0;
+  std::uint64_t task_numbers = 0;
+  bool debug = false;
+  bool eager = false;  ///< tasks begin inside create_task
+  std::uint64_t swallowed_cancellations = 0;
+  /// Reports to the loop's exception handler; never throws.
+  void (*report)(TaskSpace& space, std::string_view message, std::exception_ptr error,
+                 FutureBase* future) noexcept = nullptr;
+
+  explicit TaskSpace(Core& owner) : core(&owner) {}
+  TaskSpace(const TaskSpace&) = delete;
+  TaskSpace& operator=(const TaskSpace&) = delete;
+
+  void* take(std::size_t size) {
+    void* memory = memory_.take(size);
+    ++objects_;
+    return memory;
+  }
+  void give_back(void* memory, std::size_t size) noexcept {
+    memory_.give_back(memory, size);
+    if (--objects_ == 0) [[unlikely]]
+      delete this;
+  }
+  /// The loop ends.
+  void close() noexcept {
+    core = nullptr;
+    loop = nullptr;
+    if (--objects_ == 0) delete this;
+  }
+
+ private:
+  ~TaskSpace() = default;
+
+  Memory memory_;
+  std::size_t objects_ = 1;  // the loop's own place
+};
+
+/// The running thread's; throws RuntimeError where no loop runs.
+JUMPCUT_API TaskSpace& running_space(const char* call);
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <jumpcut/context.hpp>
+#include <jumpcut/loop.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace jumpcut {
+
+struct RunOptions {
+  bool debug = false;
+  /// Whose time the loop keeps; null for the steady clock.
+  Clock* clock = nullptr;
+  std::optional<std::uint64_t> seed = std::nullopt;
+  /// SIGINT cancels the main task, and run() throws Interrupted.
+  bool handle_sigint = true;
+  /// The main task's.
+  std::string_view name = {};
+  std::size_t stack_size = 0;
+  /// All that a Loop can be told; the fields above count more.
+  LoopOptions loop = {};
+};
+
+/// One loop for several runs: asyncio.Runner. All of them share one context.
+class JUMPCUT_API Runner {
+ public:
+  explicit Runner(const RunOptions& options = {});
+  /// Closes it.
+  ~Runner();
+  Runner(const Runner&) = delete;
+  Runner& operator=(const Runner&) = delete;
+
+  /// Runs function() as a task; returns what it returns, or throws what it throws. Throws
+  /// Interrupted if SIGINT came and the task ended as cancelled, RuntimeError if a loop runs in
+  /// this thread, and after close().
+  template <class Function>
+  auto run(Function&& function) {
+    auto task = get_loop().create_task(std::forward<Function>(function), main_options());
+    run_main(task);
+    return task.result();
+  }
+
+  /// Made when it is first needed.
+  Loop& get_loop();
+  /// Cancels all tasks and waits for them, reports their errors, ends the executor's threads, and
+  /// closes the loop. Does nothing the second time.
+  void close();
+
+ private:
+  TaskOptions main_options() const;
+  void run_main(const AnyTask& task);
+
+  RunOptions options_;
+  std::unique_ptr<Loop> loop_;
+  std::optional<Context> context_;
+  bool closed_ = false;
+};
+
+/// Runs function() as the main task of a loop of its own: asyncio.run. When it has ended, all other
+/// tasks are cancelled and awaited, and the loop is closed; then what it returned is returned, or
+/// what it threw is thrown. Throws RuntimeError if a loop runs in this thread.
+template <class Function>
+auto run(Function&& function, const RunOptions& options = {}) {
+  Runner runner(options);
+  struct Closing {
+    Runner& runner;
+    ~Closing() noexcept(false) { runner.close(); }
+  };
+  const Closing closing{runner};
+  return runner.run(std::forward<Function>(function));
+}
+
+}  // namespace jumpcut

@@ -1,0 +1,143 @@
+#pragma once
+
+#include <jumpcut/context.hpp>
+#include <jumpcut/future.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace jumpcut {
+
+struct TaskOptions {
+  /// Shown in messages, reports and debuggers; "Task-N" if empty.
+  std::string_view name = {};
+  /// Bytes of stack; 0 for the loop's usual size.
+  std::size_t stack_size = 0;
+  /// Runs up to its first wait inside create_task, instead of in its turn.
+  bool eager_start = false;
+  /// Shares this context, instead of copying the creator's.
+  const Context* context = nullptr;
+};
+
+/// What every handle of a task can do beside a future's.
+template <class Base>
+class TaskHandle : public Base {
+ public:
+  /// asyncio's states.
+  enum class State : std::uint8_t { pending, cancelled, finished };
+  /// Where it is.
+  enum class Phase : std::uint8_t {
+    queued,     ///< waits for its first turn
+    running,    ///< has the thread
+    ready,      ///< was woken, waits for its turn
+    suspended,  ///< parked
+    done,
+  };
+
+  std::string name() const { return task("name").task_name(); }
+  void set_name(std::string_view name) const { task("set_name").rename(name); }
+  /// How often cancel() was asked for and not taken back.
+  int cancelling() const { return static_cast<int>(task("cancelling").cancelling()); }
+  /// Takes one request back; returns how many are left.
+  int uncancel() const { return static_cast<int>(task("uncancel").uncancel()); }
+
+  State state() const {
+    return static_cast<State>(static_cast<std::uint8_t>(task("state").state()));
+  }
+  Phase phase() const { return static_cast<Phase>(impl::phase_of(task("phase"))); }
+  /// The future that it is parked on, or none.
+  AnyFuture waiting_on() const {
+    impl::FutureBase* future = task("waiting_on").waiting_on();
+    return AnyFuture(impl::Ref<impl::FutureBase>(impl::shareable(future) ? future : nullptr));
+  }
+  /// What it is parked on, in words: "sleep", "Lock.lock()", "task 'x'"; empty if it isn't.
+  std::string waiting_for() const {
+    const impl::FutureBase* future = task("waiting_for").waiting_on();
+    return future == nullptr ? std::string() : future->describe();
+  }
+  /// It may be dropped: nobody will await it. Without this, a debug-mode loop reports a handle that
+  /// is dropped while its task is pending.
+  void detach() const { task("detach").detach(); }
+
+  impl::TaskBase& task(const char* call) const {
+    return static_cast<impl::TaskBase&>(Base::base(call));
+  }
+
+ protected:
+  using Base::Base;
+};
+
+/// A task of any type, or none.
+class AnyTask : public TaskHandle<AnyFuture> {
+ public:
+  AnyTask() noexcept = default;
+  explicit AnyTask(impl::TaskBase* task) noexcept : TaskHandle(impl::Ref<impl::FutureBase>(task)) {}
+  template <class T>
+  AnyTask(const TaskHandle<Future<T>>& task) noexcept  // NOLINT: as a base class would convert
+      : TaskHandle(task.ref()) {}
+};
+
+/// A call that runs on a fiber of its own, and a future of what it returns: asyncio.Task. Made by
+/// create_task; the loop holds it until it is done, whoever else does.
+template <class T = void>
+class Task : public TaskHandle<Future<T>> {
+ public:
+  /// None, to be assigned to.
+  Task() noexcept : TaskHandle<Future<T>>(nullptr) {}
+  explicit Task(impl::Ref<impl::FutureBase> state) noexcept
+      : TaskHandle<Future<T>>(std::move(state)) {}
+};
+
+namespace impl {
+
+template <class Function>
+using TaskResult = std::decay_t<std::invoke_result_t<std::decay_t<Function>&>>;
+
+template <class Function>
+Task<TaskResult<Function>> make_task(TaskSpace& space, const char* call, Function&& function,
+                                     const TaskOptions& options) {
+  using T = TaskResult<Function>;
+  static_assert(!std::is_reference_v<std::invoke_result_t<std::decay_t<Function>&>>,
+                "a task returns a value; return a pointer instead of a reference");
+  if constexpr (requires { function == nullptr; }) {
+    if (function == nullptr) throw_null_function(call);
+  }
+  return Task<T>(Ref<FutureBase>::adopt(TaskOf<std::decay_t<Function>, T>::make(
+      space, std::forward<Function>(function),
+      {options.name, options.stack_size, options.eager_start, options.context})));
+}
+
+}  // namespace impl
+
+/// Makes function() a task of the running loop: it becomes ready, behind all that is ready now, and
+/// the caller goes on. Its exception, if nobody takes it, goes to the loop's exception handler.
+/// Throws RuntimeError where no loop runs, ValueError for a null function or a stack size that
+/// can't be had.
+template <class Function>
+[[nodiscard("keep the task, await it, or detach() it")]] Task<impl::TaskResult<Function>>
+create_task(Function&& function, const TaskOptions& options = {}) {
+  return impl::make_task(impl::running_space("create_task"), "create_task",
+                         std::forward<Function>(function), options);
+}
+
+/// The task that runs; none in a callback, and outside a loop.
+inline AnyTask current_task() noexcept {
+  return AnyTask(impl::TaskBase::current());
+}
+
+/// The running loop's tasks that are not done, in the order in which they were created. Throws
+/// RuntimeError where no loop runs.
+JUMPCUT_API std::vector<AnyTask> all_tasks();
+
+/// Returns once all that is ready now has had its turn; throws Cancelled if the task is to end.
+inline void checkpoint() {
+  impl::TaskBase::yield("checkpoint");
+}
+
+}  // namespace jumpcut

@@ -1,0 +1,175 @@
+#include <jumpcut/loop.hpp>
+
+#include "base/check.hpp"
+#include "loop/loop_state.hpp"
+
+#include <string>
+#include <utility>
+
+namespace jumpcut {
+
+namespace impl {
+
+class LoopDoor {
+ public:
+  static LoopState& state(Loop& loop) noexcept { return *loop.state_; }
+};
+
+LoopState& LoopState::of(Loop& loop) noexcept {
+  return LoopDoor::state(loop);
+}
+
+}  // namespace impl
+
+namespace {
+
+/// Ends the run when what it waits for is done, one tick later as any callback.
+class StopWhenDone final : public impl::DoneCallback {
+ public:
+  StopWhenDone(impl::LoopState& loop, impl::FutureBase& future) : loop_(loop), future_(future) {
+    future_.listen(*this);
+  }
+  ~StopWhenDone() { future_.forget(*this); }
+
+  void run() override { loop_.stop(); }
+  void dispose() noexcept override { future_.drop_ref(); }
+
+ private:
+  impl::LoopState& loop_;
+  impl::FutureBase& future_;
+};
+
+}  // namespace
+
+Loop::Loop(const LoopOptions& options)
+    : state_(std::make_unique<impl::LoopState>(*this, options)) {}
+
+Loop::~Loop() {
+  try {
+    close();
+  } catch (const std::exception& error) {
+    impl::fail("a Loop is destroyed that can't be closed: %s", error.what());
+  }
+}
+
+void Loop::run_forever() {
+  state_->run_forever();
+}
+
+void Loop::run_until_done(const AnyFuture& future) {
+  impl::FutureBase& awaited = future.base("run_until_complete");
+  state_->check_open("run_until_complete");
+  if (&awaited.space() != state_->space) {
+    throw RuntimeError("run_until_complete: " + awaited.describe() + " belongs to another loop");
+  }
+  StopWhenDone stop(*state_, awaited);
+  run_forever();
+  if (!awaited.is_done()) {
+    throw RuntimeError("run_until_complete: the loop was stopped before " + awaited.describe() +
+                       " was done");
+  }
+}
+
+void Loop::stop() {
+  state_->check_thread("stop");
+  state_->stop();
+}
+
+bool Loop::is_running() const noexcept {
+  return impl::SchedulerDoor::is_running(state_->scheduler);
+}
+
+void Loop::close() {
+  state_->close();
+}
+
+bool Loop::is_closed() const noexcept {
+  return state_->closed;
+}
+
+TimePoint Loop::time() const {
+  return state_->now();
+}
+
+void Loop::set_exception_handler(ExceptionHandler handler) {
+  state_->handler = std::move(handler);
+}
+
+const ExceptionHandler& Loop::get_exception_handler() const noexcept {
+  return state_->handler;
+}
+
+void Loop::call_exception_handler(const ErrorContext& context) noexcept {
+  state_->report(context);
+}
+
+void Loop::default_exception_handler(const ErrorContext& context) noexcept {
+  try {
+    impl::warn("%s", context.describe().c_str());
+  } catch (...) {
+    impl::warn("no memory to describe an error");
+  }
+}
+
+std::string ErrorContext::describe() const {
+  std::string text = message.empty() ? "unhandled exception in the loop" : message;
+  if (future) text += ", of " + future.base("describe").describe();
+  if (exception == nullptr) return text;
+  try {
+    std::rethrow_exception(exception);
+  } catch (const std::exception& error) {
+    text += std::string(": ") + error.what();
+  } catch (const Cancelled& error) {
+    text += ": " + error.describe();
+  } catch (...) {
+    text += ": an exception of unknown type";
+  }
+  return text;
+}
+
+void Loop::set_debug(bool debug) {
+  state_->space->debug = debug;
+}
+
+bool Loop::get_debug() const noexcept {
+  return state_->space->debug;
+}
+
+LoopStats Loop::stats() const {
+  LoopStats stats;
+  stats.ready = state_->core.ready.size();
+  stats.timers = state_->timers.size();
+  stats.io = state_->watched_count();
+  stats.tasks = state_->space->task_count;
+  stats.ticks = state_->core.ticks;
+  stats.polls = state_->polls;
+  stats.swallowed_cancellations = state_->space->swallowed_cancellations;
+  stats.stalls = state_->stalls.load(std::memory_order_relaxed);
+  return stats;
+}
+
+impl::TaskSpace& Loop::space(const char* call) const {
+  state_->check_open(call);
+  state_->check_thread(call);
+  return *state_->space;
+}
+
+impl::Ref<impl::LoopHandle> Loop::watch(int fd, bool writing, impl::Ref<impl::LoopHandle> handle) {
+  return state_->watch(fd, writing, std::move(handle));
+}
+
+bool Loop::unwatch(int fd, bool writing) {
+  state_->check_open("remove_reader");
+  state_->check_thread("remove_reader");
+  return state_->unwatch(fd, writing);
+}
+
+bool Loop::post(std::unique_ptr<impl::Posted> posted) {
+  return state_->post(std::move(posted));
+}
+
+Loop& get_running_loop() {
+  return *impl::running_space("get_running_loop").loop;
+}
+
+}  // namespace jumpcut

@@ -1,0 +1,147 @@
+// A loop from inside: the three queues and what moves things between them.
+
+#pragma once
+
+#include <jumpcut/loop.hpp>
+#include <jumpcut/lowlevel/scheduler.hpp>
+
+#include "loop/poller.hpp"
+#include "loop/post_queue.hpp"
+#include "loop/timer_heap.hpp"
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <unordered_map>
+#include <vector>
+
+namespace jumpcut::impl {
+
+/// What becomes ready at a time. The loop pushes it, in its turn it runs; who owns it takes it back
+/// with LoopState::cancel_timer() before that.
+class Timer : public TimerNode, public Callback {
+ public:
+  static constexpr std::uint64_t nowhere = ~std::uint64_t{0};
+
+  void dispose() noexcept override {}
+
+  std::uint64_t place = nowhere;  ///< in the ready queue, once it is due: the loop's
+
+ protected:
+  ~Timer() = default;
+};
+
+/// What another thread, or a signal, has the loop run.
+class PostedCallback : public PostNode, public Callback {
+ protected:
+  ~PostedCallback() = default;
+};
+
+/// Something of a layer above that lives as long as the loop, such as its default executor.
+class LoopPart {
+ public:
+  LoopPart() noexcept = default;
+  LoopPart(const LoopPart&) = delete;
+  LoopPart& operator=(const LoopPart&) = delete;
+  virtual ~LoopPart() = default;
+  /// The loop is about to end. In a task, or in close() when no task can run any more.
+  virtual void shut_down(bool may_wait) = 0;
+};
+
+/// Counts those outside who may post to the loop some day: a thread with a job of its, a callback
+/// that a foreign library has. While there are any, the loop waits for them rather than calling it
+/// a deadlock. Outlives the loop.
+struct Outsiders {
+  std::atomic<std::int64_t> threads{0};    ///< surely at work: a virtual clock waits for them too
+  std::atomic<std::int64_t> callbacks{0};  ///< may never come
+};
+
+class LoopState {
+ public:
+  LoopState(Loop& loop, const LoopOptions& options);
+  LoopState(const LoopState&) = delete;
+  LoopState& operator=(const LoopState&) = delete;
+  ~LoopState();
+
+  static LoopState& of(Loop& loop) noexcept;
+  /// The running thread's; throws RuntimeError where no loop runs.
+  static LoopState& running(const char* call);
+
+  void run_forever();
+  void stop() noexcept;
+  void close();
+
+  void check_open(const char* call) const;
+  void check_thread(const char* call) const;
+
+  TimePoint now() const { return clock->now(); }
+  void add_timer(TimePoint when, Timer& timer);
+  /// It will not run, and is not touched any more. Nothing if it ran or was never added.
+  void cancel_timer(Timer& timer) noexcept;
+
+  Ref<LoopHandle> watch(int fd, bool writing, Ref<LoopHandle> handle);
+  bool unwatch(int fd, bool writing);
+  std::size_t watched_count() const noexcept { return watched_.size(); }
+  bool post(std::unique_ptr<Posted> posted);
+  /// From a signal handler too.
+  void wake() noexcept;
+  void report(const ErrorContext& context) noexcept;
+
+  static constexpr std::uint32_t posted_bit = 4;   // of Core::attention
+  static constexpr std::uint32_t turning_bit = 8;  // timers, descriptors, or a mode want each tick
+  static constexpr std::uint32_t stopping_bit = 16;
+
+  Loop& loop;
+  const LoopOptions options;
+  Clock* clock;
+  lowlevel::Scheduler scheduler;
+  Core& core;
+  TaskSpace* space;
+  TimerHeap timers;
+  std::shared_ptr<PostQueue> posts;
+  std::shared_ptr<Outsiders> outsiders = std::make_shared<Outsiders>();
+  std::unique_ptr<Poller> poller;
+  ExceptionHandler handler;
+  std::vector<std::unique_ptr<LoopPart>> parts;
+  std::uint64_t polls = 0;
+  std::atomic<std::uint64_t> stalls{0};
+  std::atomic<bool> interrupted{false};  // SIGINT came a second time
+  bool stopping = false;
+  bool closed = false;
+  bool closing = false;
+
+ private:
+  struct Watched {
+    std::uint32_t generation = 0;
+    Ref<LoopHandle> reader;
+    Ref<LoopHandle> writer;
+  };
+
+  void cycle();
+  void turn();
+  void turn_batch();
+  void poll();
+  std::int64_t time_to_wait();
+  void wait_for_events(std::int64_t timeout);
+  void take_posts();
+  void take_event(const PollEvent& event);
+  void take_due_timers();
+  void push_handle(LoopHandle& handle);
+  void shuffle() noexcept;
+  void set_attention() noexcept;
+  bool can_go_on() const;
+  [[noreturn]] void throw_deadlock();
+  void set_interest(int fd, Watched& watched);
+  void end_tasks();
+  void drop_queues() noexcept;
+
+  std::unordered_map<int, Watched> watched_;
+  std::uint32_t generations_ = 0;
+  std::array<PollEvent, 256> events_;
+  std::optional<std::mt19937_64> random_;
+  bool wakes_registered_ = false;
+};
+
+}  // namespace jumpcut::impl

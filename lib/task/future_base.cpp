@@ -1,0 +1,148 @@
+#include <jumpcut/impl/future_base.hpp>
+
+#include <jumpcut/cancelled.hpp>
+#include <jumpcut/impl/handle_state.hpp>
+#include <jumpcut/impl/task_base.hpp>
+
+#include "base/check.hpp"
+
+#include <string>
+#include <utility>
+
+namespace jumpcut::impl {
+
+std::string FutureBase::describe() const {
+  if (!is_task_) return what_;
+  return "task '" + static_cast<const TaskBase*>(this)->task_name() + "'";
+}
+
+bool FutureBase::cancel(const std::exception_ptr& cancelled) {
+  unretrieved_ = false;
+  if (is_done()) return false;
+  check_can_end("cancel");
+  error_ = cancelled;
+  end(State::cancelled);
+  return true;
+}
+
+void FutureBase::fail(std::exception_ptr error) {
+  if (error == nullptr) throw ValueError("set_exception: the exception is null");
+  check_can_end("set_exception");
+  if (jumpcut::impl::is_cancelled(error)) {
+    throw RuntimeError("set_exception: a future can't fail with Cancelled; call cancel() instead");
+  }
+  error_ = std::move(error);
+  unretrieved_ = true;
+  end(State::finished);
+}
+
+void FutureBase::listen(DoneCallback& callback) {
+  if (space_->core == nullptr) {
+    throw RuntimeError("add_done_callback: the loop of " + describe() + " is closed");
+  }
+  if (!space_->core->on_its_thread()) {
+    throw RuntimeError("add_done_callback: " + describe() +
+                       " belongs to another thread's loop; go there by call_soon_threadsafe");
+  }
+  space_->core->ready.reserve();
+  if (!is_done()) return append(callback);
+  awaited_ = true;
+  ++references_;
+  space_->core->ready.push(Entry(callback));
+}
+
+void FutureBase::forget(Listener& one) noexcept {
+  if (!one.listed_) return;
+  (one.previous_ != nullptr ? one.previous_->next_ : first_) = one.next_;
+  (one.next_ != nullptr ? one.next_->previous_ : last_) = one.previous_;
+  one.listed_ = false;
+  if (!one.waiter_ && space_->core != nullptr) space_->core->ready.give_up();
+}
+
+std::exception_ptr FutureBase::exception() {
+  if (state_ == State::finished) {
+    unretrieved_ = false;
+    return error_;
+  }
+  throw_error();
+}
+
+std::exception_ptr FutureBase::take_cancelled() noexcept {
+  if (!message_once_) return error_;
+  // A task ends with the very exception that went through it; who asks later gets one without the
+  // message, as in asyncio.
+  message_once_ = false;
+  return std::exchange(error_, without_message(error_));
+}
+
+void FutureBase::throw_error() {
+  switch (state_) {
+    case State::cancelled:
+      std::rethrow_exception(take_cancelled());
+    case State::finished:
+      unretrieved_ = false;
+      std::rethrow_exception(error_);
+    case State::pending:
+      break;
+  }
+  throw InvalidStateError("result: " + describe() + " is not done yet; await it");
+}
+
+void FutureBase::refuse_end(const char* call) const {
+  const std::string head = std::string(call) + ": " + describe();
+  if (is_done()) {
+    throw InvalidStateError(head + (is_cancelled() ? " is cancelled" : " is done") +
+                            " already; a future ends once (ask done() first)");
+  }
+  if (space_->core == nullptr) {
+    throw RuntimeError(head + " belongs to a loop that is closed; nobody can be told any more");
+  }
+  throw RuntimeError(head +
+                     " belongs to another thread's loop; make the call there, by "
+                     "call_soon_threadsafe");
+}
+
+void FutureBase::report_unretrieved() noexcept {
+  if (!std::exchange(unretrieved_, false) || space_->report == nullptr) return;
+  space_->report(
+      *space_,
+      is_task_ ? "Task exception was never retrieved" : "Future exception was never retrieved",
+      error_, this);
+}
+
+void FutureBase::last_ref() noexcept {
+  if (unretrieved_) {
+    references_ = 1;  // whoever is told may hold it for a while
+    report_unretrieved();
+    if (--references_ != 0) return;
+  }
+  while (first_ != nullptr) {
+    Listener& one = *first_;
+    JUMPCUT_CHECK(!one.waiter_, "a future is destroyed while a fiber waits for it");
+    forget(one);
+    references_ = 2;  // dispose() gives one up
+    static_cast<DoneCallback&>(one).dispose();
+  }
+  destroy();
+}
+
+void throw_no_future(const char* call) {
+  throw RuntimeError(std::string(call) + ": this handle refers to no future or task");
+}
+
+void throw_value_taken() {
+  throw InvalidStateError(
+      "result: the value was moved to who asked first, for it can't be copied; keep it there");
+}
+
+void refuse_set(const FutureBase& future, const char* call) {
+  if (future.is_task()) {
+    throw RuntimeError(std::string(call) + ": " + future.describe() +
+                       " ends by itself, with what its function returns or throws");
+  }
+  throw InvalidStateError(std::string(call) + ": the future is " +
+                          (future.is_cancelled() ? "cancelled" : "done") +
+                          " already; a future ends once (ask done() first)");
+}
+
+}  // namespace jumpcut::impl

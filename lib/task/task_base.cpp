@@ -1,0 +1,279 @@
+#include <jumpcut/impl/task_base.hpp>
+
+#include <jumpcut/cancelled.hpp>
+#include <jumpcut/impl/scope_base.hpp>
+#include <jumpcut/task.hpp>
+
+#include "base/check.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace jumpcut {
+
+namespace impl {
+
+TaskSpace& running_space(const char* call) {
+  const Core* core = this_core;
+  if (core == nullptr || core->tasks == nullptr) {
+    throw RuntimeError(std::string(call) +
+                       ": no loop runs in this thread; call it from a task or callback of one, or "
+                       "start with jumpcut::run(main)");
+  }
+  return *core->tasks;
+}
+
+void TaskBase::refuse_outside(const char* call) {
+  const Core* core = this_core;
+  std::string text = std::string(call) + " outside a task: ";
+  if (core == nullptr || core->tasks == nullptr) {
+    text += "wrap the caller in create_task or run";
+  } else if (core->on_hub()) {
+    text += "this is a callback of the loop, which can't wait; wrap the caller in create_task";
+  } else {
+    text += "this fiber is not a task's; wrap the caller in create_task or run";
+  }
+  throw RuntimeError(text);
+}
+
+void TaskBase::refuse_await(FutureBase& future, const char* call) {
+  TaskBase& task = *current();
+  const std::string head = std::string(call) + ": task '" + task.task_name() + "' can't await ";
+  if (&future == &task) {
+    throw RuntimeError(head + "itself, it would never end; await it from another task");
+  }
+  throw RuntimeError(head + future.describe() +
+                     " of another loop; have that loop's thread run the call by "
+                     "run_coroutine_threadsafe");
+}
+
+std::string TaskBase::task_name() const {
+  return name != nullptr ? name : kind + std::to_string(number);
+}
+
+void TaskBase::rename(std::string_view text) {
+  auto* fresh = static_cast<char*>(space_->take(text.size() + 1));
+  std::memcpy(fresh, text.data(), text.size());
+  fresh[text.size()] = '\0';
+  free_name();
+  name = fresh;
+}
+
+void TaskBase::free_name() noexcept {
+  if (name != nullptr) space_->give_back(name, std::strlen(name) + 1);
+  name = nullptr;
+}
+
+void TaskBase::equip(const TaskRequest& request) {
+  if (request.stack_size != 0) pool = &SchedulerDoor::pool_of(*space_->core, request.stack_size);
+  if (!request.name.empty()) rename(request.name);
+  if (request.context != nullptr) share_context(*request.context);
+}
+
+void TaskBase::submit_eager() {
+  add_ref();  // dispose() drops one when its function has returned
+  const Ref<TaskBase> held = Ref<TaskBase>::adopt(*this);
+  try {
+    SchedulerDoor::begin_now(*space_->core, *this);
+  } catch (...) {
+    leave();
+    dispose();
+    throw;
+  }
+}
+
+bool TaskBase::cancel(const std::exception_ptr& cancelled) {
+  unretrieved_ = false;
+  if (is_done()) return false;
+  if (space_->core == nullptr || !space_->core->on_its_thread()) refuse_end("cancel");
+  ++cancels_;
+  if (space_->debug) told_ = cancelled;
+  if (waiting_on_ != nullptr && waiting_on_->cancel(cancelled)) return true;
+  must_cancel_ = true;
+  request_ = cancelled;
+  update_interrupted();
+  return true;
+}
+
+std::uint32_t TaskBase::uncancel() noexcept {
+  if (cancels_ > 0 && --cancels_ == 0) {
+    must_cancel_ = false;
+    request_ = nullptr;
+    update_interrupted();
+  }
+  return cancels_;
+}
+
+void TaskBase::set_scope(ScopeBase* scope) noexcept {
+  scope_ = scope;
+  update_interrupted();
+}
+
+namespace {
+
+ScopeBase* cancelled_scope(ScopeBase* scope) noexcept {
+  while (scope != nullptr && scope->cancelled() == nullptr) scope = scope->outer();
+  return scope;
+}
+
+}  // namespace
+
+void TaskBase::update_interrupted() noexcept {
+  const bool interrupted = must_cancel_ || cancelled_scope(scope_) != nullptr;
+  if (fiber_ != nullptr) {
+    fiber_->interrupted_ = interrupted;
+  } else {
+    withdrawn = must_cancel_;
+  }
+}
+
+/// The task parks on `future` right now; what was asked of it before goes there at once.
+void TaskBase::park_interrupted(FutureBase& future) {
+  if (must_cancel_) {
+    if (future.cancel(request_)) must_cancel_ = false;
+  } else if (const ScopeBase* scope = cancelled_scope(scope_)) {
+    future.cancel(scope->cancelled());
+  }
+  update_interrupted();
+}
+
+/// The task goes on. What was asked of it since it was woken, or before it yielded, counts more
+/// than what it waited for; unless that was cancelled too, which says it already.
+void TaskBase::resume_interrupted(FutureBase* future) {
+  const bool told = future != nullptr && future->is_cancelled();
+  if (must_cancel_) {
+    must_cancel_ = false;
+    const std::exception_ptr request = std::exchange(request_, nullptr);
+    update_interrupted();
+    if (told) return;
+    if (future != nullptr) future->set_retrieved();
+    std::rethrow_exception(request);
+  }
+  if (told || future != nullptr) return;  // a scope lets what was complete be
+  if (const ScopeBase* scope = cancelled_scope(scope_)) {
+    std::rethrow_exception(std::exception_ptr(scope->cancelled()));
+  }
+}
+
+void TaskBase::end_interrupted() noexcept {
+  leave();
+  if (!must_cancel_) {  // it was told, went on, and ended as if nothing were
+    ++space_->swallowed_cancellations;
+    if (space_->debug && space_->report != nullptr && told_ != nullptr) {
+      const auto request = request_of(told_);
+      space_->report(*space_,
+                     "Task '" + task_name() + "' was " + Cancelled(*request).describe() +
+                         ", and swallowed it: rethrow Cancelled, or call uncancel()",
+                     told_, this);
+    }
+    return end(State::finished);
+  }
+  must_cancel_ = false;
+  error_ = std::exchange(request_, nullptr);
+  end(State::cancelled);
+}
+
+void TaskBase::end_cancelled() noexcept {
+  leave();
+  must_cancel_ = false;
+  request_ = nullptr;
+  error_ = std::current_exception();
+  message_once_ = true;
+  end(State::cancelled);
+}
+
+namespace {
+
+/// Looks one tick after a task failed whether somebody has taken its exception.
+class Inquiry final : public DoneCallback {
+ public:
+  static void begin(FutureBase& task) noexcept {
+    void* memory = nullptr;
+    try {
+      memory = task.space().take(sizeof(Inquiry));
+      task.listen(*new (memory) Inquiry(task));
+    } catch (...) {  // then it is reported when its last handle goes
+      if (memory != nullptr) task.space().give_back(memory, sizeof(Inquiry));
+    }
+  }
+
+  void run() override { task_.report_unretrieved(); }
+  void dispose() noexcept override {
+    FutureBase& task = task_;
+    task.space().give_back(this, sizeof *this);
+    task.drop_ref();
+  }
+
+ private:
+  explicit Inquiry(FutureBase& task) noexcept : task_(task) {}
+
+  FutureBase& task_;
+};
+
+}  // namespace
+
+void TaskBase::end_failed() noexcept {
+  leave();
+  must_cancel_ = false;
+  request_ = nullptr;
+  error_ = std::current_exception();
+  unretrieved_ = true;
+  const bool awaited = awaited_;
+  end(State::finished);
+  if (!awaited) Inquiry::begin(*this);
+}
+
+void TaskBase::end_unstarted() noexcept {
+  drop_function();
+  message_once_ = true;  // as if it had been thrown in and come out again
+  end_interrupted();
+}
+
+lowlevel::Fiber* TaskBase::move_to(lowlevel::Fiber& fiber) noexcept {
+  lowlevel::Fiber* before = fiber_;
+  fiber.task_ = this;
+  fiber.context_ = before->context_;
+  fiber.interrupted_ = before->interrupted_;
+  fiber_ = &fiber;
+  return before;
+}
+
+std::uint8_t phase_of(const TaskBase& task) noexcept {
+  using Phase = AnyTask::Phase;
+  const auto phase = [&] {
+    if (task.is_done()) return Phase::done;
+    const lowlevel::Fiber* fiber = task.fiber();
+    if (fiber == nullptr) return Phase::queued;
+    switch (fiber->state()) {
+      case lowlevel::Fiber::State::running:
+        return Phase::running;
+      case lowlevel::Fiber::State::parked:
+        return Phase::suspended;
+      default:
+        return Phase::ready;
+    }
+  }();
+  return static_cast<std::uint8_t>(phase);
+}
+
+bool shareable(const FutureBase* future) noexcept {
+  return future != nullptr && !future->is_on_stack();
+}
+
+}  // namespace impl
+
+std::vector<AnyTask> all_tasks() {
+  const impl::TaskSpace& space = impl::running_space("all_tasks");
+  std::vector<AnyTask> all;
+  all.reserve(space.task_count);
+  for (impl::TaskBase* task = space.first_task; task != nullptr; task = task->next_task()) {
+    all.emplace_back(task);
+  }
+  std::reverse(all.begin(), all.end());
+  return all;
+}
+
+}  // namespace jumpcut
