@@ -25,6 +25,7 @@ PUBLIC = {
     "impl/export.hpp": "base",
     "impl/memory.hpp": "base",
     "impl/saved.hpp": "base",
+    "impl/source_location.hpp": "base",
 
     "impl/switch.hpp": "context",
     "lowlevel/context.hpp": "context",
