@@ -41,7 +41,9 @@ std::vector<std::string> functions(Fiber& fiber) {
   return names;
 }
 
-void* switch_called(jumpcut::impl::Saved& from, jumpcut::impl::Saved& to, void* message) noexcept {
+[[gnu::always_inline]] inline void* switch_called(jumpcut::impl::Saved& from,
+                                                  jumpcut::impl::Saved& to,
+                                                  void* message) noexcept {
   return jumpcut::impl::jumpcut_switch(&from, &to, message);
 }
 

@@ -68,6 +68,7 @@ std::string demangle(const char* mangled) {
               "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >",
               "std::string");
   replace_all(result, "std::__cxx11::", "std::");
+  replace_all(result, "[abi:cxx11]", "");
   return result;
 }
 
