@@ -172,7 +172,7 @@ TEST_CASE("a fiber without room for a look shows nothing, and is not harmed") {
   Fiber* fiber = nullptr;
   scheduler.spawn([&] {
     fiber = current_fiber();
-    use_up(2048, wait);
+    use_up(7000, wait);
   });
   scheduler.run();
   CHECK(frames_of(*fiber).empty());
@@ -187,6 +187,7 @@ TEST_CASE("what calls a function object is not shown") {
   scheduler.spawn([&] {
     fiber = current_fiber();
     jumpcut::lowlevel::park(wait);
+    NO_TAIL_CALL;
   });
   Wait other;
   Fiber* second = nullptr;

@@ -78,8 +78,8 @@ TEST_CASE("std::string is written as such in the names of functions") {
 
 TEST_CASE("a function of a shared library is named, with the library") {
   Symbols symbols;
-  const Symbol symbol = symbols.find(inside<ldiv_t(long, long)>(&std::ldiv));
-  CHECK_THAT(symbol.function, Catch::Contains("ldiv"));
+  const Symbol symbol = symbols.find(inside(&a64l));
+  CHECK(symbol.function == "a64l");
   CHECK_THAT(symbol.object, Catch::StartsWith("libc"));
 }
 
