@@ -43,4 +43,8 @@ void name_overflowing_fibers() noexcept {
   }
 }
 
+std::size_t name_of_running(const Core& core, char* buffer, std::size_t size) noexcept {
+  return FiberName::of_overflowed(core.running->stack(), buffer, size);
+}
+
 }  // namespace jumpcut::impl
