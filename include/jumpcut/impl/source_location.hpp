@@ -4,8 +4,8 @@
 
 namespace jumpcut::impl {
 
-/// A place in a program: `SourceLocation where = SourceLocation::current()` as a default argument is
-/// the caller's. std::source_location, which clang 14 lacks.
+/// A place in a program: `SourceLocation where = SourceLocation::current()` as a default argument
+/// is the caller's. std::source_location, which clang 14 lacks.
 struct SourceLocation {
   const char* file = "";
   const char* function = "";
