@@ -44,6 +44,11 @@ class Watchdog {
     if (*place != nullptr) *place = heartbeat.next_;
   }
 
+  bool is_resting() {
+    const std::lock_guard lock(mutex_);
+    return is_asleep_;
+  }
+
   void wake() noexcept {
     const std::lock_guard lock(mutex_);
     Heartbeat::watchdog_rests = false;
@@ -67,6 +72,7 @@ class Watchdog {
   void begin_anew() noexcept {
     new (&changed_) std::condition_variable;
     is_running_ = false;
+    is_asleep_ = false;
     Heartbeat::watchdog_rests = true;
     for (Heartbeat** place = &first_; *place != nullptr;) {
       if (pthread_equal((*place)->thread_, pthread_self()) != 0) {
@@ -113,7 +119,9 @@ class Watchdog {
       }
       period = std::max<nanoseconds>(period, std::chrono::milliseconds(1));
       if (quiet > looks_before_rest) {
+        is_asleep_ = true;
         changed_.wait(lock, [] { return !Heartbeat::watchdog_rests; });
+        is_asleep_ = false;
         quiet = 0;
         before = Clock::now();
       }
@@ -172,6 +180,7 @@ class Watchdog {
   std::condition_variable changed_;
   Heartbeat* first_ = nullptr;
   bool is_running_ = false;
+  bool is_asleep_ = false;
 };
 
 namespace {
@@ -195,6 +204,10 @@ Heartbeat::~Heartbeat() {
 
 void Heartbeat::wake_watchdog() noexcept {
   Watchdog::instance().wake();
+}
+
+bool Heartbeat::is_watchdog_resting() {
+  return Watchdog::instance().is_resting();
 }
 
 /// The loop counts its steps without a thought for other threads; an aligned word is read whole.

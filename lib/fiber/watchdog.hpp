@@ -54,9 +54,7 @@ class Heartbeat {
   void end() noexcept { advance(); }
 
   /// Whether the watchdog sleeps until it is told that a loop works. For any thread.
-  static bool is_watchdog_resting() noexcept {
-    return watchdog_rests.load(std::memory_order_relaxed);
-  }
+  static bool is_watchdog_resting();
   /// How many steps were found to take too long. For any thread.
   std::uint64_t stalls() const noexcept { return stalls_.load(std::memory_order_relaxed); }
 
