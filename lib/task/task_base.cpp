@@ -16,14 +16,10 @@ namespace jumpcut {
 
 namespace impl {
 
-TaskSpace& running_space(const char* call) {
-  const Core* core = this_core;
-  if (core == nullptr || core->tasks == nullptr) {
-    throw RuntimeError(std::string(call) +
-                       ": no loop runs in this thread; call it from a task or callback of one, or "
-                       "start with jumpcut::run(main)");
-  }
-  return *core->tasks;
+void throw_no_loop(const char* call) {
+  throw RuntimeError(std::string(call) +
+                     ": no loop runs in this thread; call it from a task or callback of one, or "
+                     "start with jumpcut::run(main)");
 }
 
 void TaskBase::refuse_outside(const char* call) {
@@ -51,7 +47,7 @@ void TaskBase::refuse_await(FutureBase& future, const char* call) {
 }
 
 std::string TaskBase::task_name() const {
-  return name != nullptr ? name : kind + std::to_string(number);
+  return name != nullptr ? name : prefix() + std::to_string(number);
 }
 
 void TaskBase::rename(std::string_view text) {
@@ -65,6 +61,12 @@ void TaskBase::rename(std::string_view text) {
 void TaskBase::free_name() noexcept {
   if (name != nullptr) space_->give_back(name, std::strlen(name) + 1);
   name = nullptr;
+}
+
+void TaskBase::free_extras() noexcept {
+  free_name();
+  if (context_ != &own_context_) static_cast<SharedContext*>(context_)->drop_ref();
+  context_ = &own_context_;
 }
 
 void TaskBase::equip(const TaskRequest& request) {
@@ -90,10 +92,9 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
   if (is_done()) return false;
   if (space_->core == nullptr || !space_->core->on_its_thread()) refuse_end("cancel");
   ++cancels_;
-  if (space_->debug) told_ = cancelled;
+  request_ = cancelled;
   if (waiting_on_ != nullptr && waiting_on_->cancel(cancelled)) return true;
   must_cancel_ = true;
-  request_ = cancelled;
   update_interrupted();
   return true;
 }
@@ -101,7 +102,6 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
 std::uint32_t TaskBase::uncancel() noexcept {
   if (cancels_ > 0 && --cancels_ == 0) {
     must_cancel_ = false;
-    request_ = nullptr;
     update_interrupted();
   }
   return cancels_;
@@ -146,7 +146,7 @@ void TaskBase::resume_interrupted(FutureBase* future) {
   const bool told = future != nullptr && future->is_cancelled();
   if (must_cancel_) {
     must_cancel_ = false;
-    const std::exception_ptr request = std::exchange(request_, nullptr);
+    const std::exception_ptr request = request_;
     update_interrupted();
     if (told) return;
     if (future != nullptr) future->set_retrieved();
@@ -162,12 +162,12 @@ void TaskBase::end_interrupted() noexcept {
   leave();
   if (!must_cancel_) {  // it was told, went on, and ended as if nothing were
     ++space_->swallowed_cancellations;
-    if (space_->debug && space_->report != nullptr && told_ != nullptr) {
-      const auto request = request_of(told_);
+    if (space_->debug && space_->report != nullptr && request_ != nullptr) {
+      const auto request = request_of(request_);
       space_->report(*space_,
                      "Task '" + task_name() + "' was " + Cancelled(*request).describe() +
                          ", and swallowed it: rethrow Cancelled, or call uncancel()",
-                     told_, this);
+                     request_, this);
     }
     return end(State::finished);
   }

@@ -112,7 +112,10 @@ class JUMPCUT_API FutureBase {
 
   void add_ref() noexcept { ++references_; }
   void drop_ref() noexcept {
-    if (--references_ == 0) last_ref();
+    if (--references_ != 0) return;
+    if (unretrieved_ || first_ != nullptr) [[unlikely]]
+      return last_ref();
+    destroy();
   }
   std::uint32_t references() const noexcept { return references_; }
   bool has_listeners() const noexcept { return first_ != nullptr; }

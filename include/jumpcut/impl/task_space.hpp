@@ -61,7 +61,14 @@ struct JUMPCUT_API TaskSpace {
   std::size_t objects_ = 1;  // the loop's own place
 };
 
+[[noreturn]] JUMPCUT_API void throw_no_loop(const char* call);
+
 /// The running thread's; throws RuntimeError where no loop runs.
-JUMPCUT_API TaskSpace& running_space(const char* call);
+inline TaskSpace& running_space(const char* call) {
+  const Core* core = this_core;
+  if (core == nullptr || core->tasks == nullptr) [[unlikely]]
+    throw_no_loop(call);
+  return *core->tasks;
+}
 
 }  // namespace jumpcut::impl
