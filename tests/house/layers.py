@@ -59,6 +59,16 @@ PUBLIC = {
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
+
+    "barrier.hpp": "sync",
+    "condition.hpp": "sync",
+    "event.hpp": "sync",
+    "impl/queue_base.hpp": "sync",
+    "impl/queue_items.hpp": "sync",
+    "impl/wait_queue.hpp": "sync",
+    "lock.hpp": "sync",
+    "queue.hpp": "sync",
+    "semaphore.hpp": "sync",
 }
 
 

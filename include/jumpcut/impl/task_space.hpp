@@ -25,6 +25,7 @@ struct JUMPCUT_API TaskSpace {
   Loop* loop = nullptr;
   TaskBase* first_task = nullptr;  ///< those that are not done, the newest first
   std::size_t task_count = 0;
+  std::uint64_t loop_number = 0;  ///< no other loop of the process has it, now or later
   std::uint64_t task_numbers = 0;
   bool debug = false;
   bool eager = false;  ///< tasks begin inside create_task
