@@ -2,12 +2,14 @@
 
 /// All of jumpcut.
 
+#include <jumpcut/as_completed.hpp>
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/clock.hpp>
 #include <jumpcut/context.hpp>
 #include <jumpcut/error.hpp>
 #include <jumpcut/fiber_local.hpp>
 #include <jumpcut/future.hpp>
+#include <jumpcut/gather.hpp>
 #include <jumpcut/handle.hpp>
 #include <jumpcut/loop.hpp>
 #include <jumpcut/lowlevel/context.hpp>
@@ -16,7 +18,10 @@
 #include <jumpcut/lowlevel/park.hpp>
 #include <jumpcut/lowlevel/scheduler.hpp>
 #include <jumpcut/lowlevel/stack_pool.hpp>
+#include <jumpcut/result.hpp>
 #include <jumpcut/run.hpp>
 #include <jumpcut/run_on_big_stack.hpp>
+#include <jumpcut/shield.hpp>
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>
+#include <jumpcut/wait.hpp>

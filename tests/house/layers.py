@@ -45,20 +45,27 @@ PUBLIC = {
 
     "context.hpp": "task",
     "future.hpp": "task",
+    "gather.hpp": "task",
     "impl/bindings.hpp": "task",
+    "impl/children.hpp": "task",
     "impl/future_base.hpp": "task",
+    "impl/gather_base.hpp": "task",
     "impl/handle_state.hpp": "task",
     "impl/scope_base.hpp": "task",
     "impl/task_base.hpp": "task",
     "impl/task_space.hpp": "task",
+    "result.hpp": "task",
+    "shield.hpp": "task",
     "task.hpp": "task",
 
+    "as_completed.hpp": "loop",
     "clock.hpp": "loop",
     "handle.hpp": "loop",
     "impl/loop_handle.hpp": "loop",
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
+    "wait.hpp": "loop",
 }
 
 
