@@ -93,8 +93,9 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
   if (space_->core == nullptr || !space_->core->on_its_thread()) refuse_end("cancel");
   ++cancels_;
   request_ = cancelled;
+  own_request_ = false;
   if (waiting_on_ != nullptr && waiting_on_->cancel(cancelled)) return true;
-  must_cancel_ = true;
+  must_cancel_ = own_request_ = true;
   update_interrupted();
   return true;
 }
@@ -148,7 +149,8 @@ void TaskBase::resume_interrupted(FutureBase* future) {
     must_cancel_ = false;
     const std::exception_ptr request = request_;
     update_interrupted();
-    if (told) return;
+    // A gather fails with Cancelled.
+    if (told || (future != nullptr && jumpcut::impl::is_cancelled(future->error()))) return;
     if (future != nullptr) future->set_retrieved();
     std::rethrow_exception(request);
   }

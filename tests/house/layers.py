@@ -45,14 +45,20 @@ PUBLIC = {
 
     "context.hpp": "task",
     "future.hpp": "task",
+    "gather.hpp": "task",
     "impl/bindings.hpp": "task",
+    "impl/children.hpp": "task",
     "impl/future_base.hpp": "task",
+    "impl/gather_base.hpp": "task",
     "impl/handle_state.hpp": "task",
     "impl/scope_base.hpp": "task",
     "impl/task_base.hpp": "task",
     "impl/task_space.hpp": "task",
+    "result.hpp": "task",
+    "shield.hpp": "task",
     "task.hpp": "task",
 
+    "as_completed.hpp": "loop",
     "clock.hpp": "loop",
     "handle.hpp": "loop",
     "impl/loop_handle.hpp": "loop",
@@ -69,6 +75,7 @@ PUBLIC = {
     "lock.hpp": "sync",
     "queue.hpp": "sync",
     "semaphore.hpp": "sync",
+    "wait.hpp": "loop",
 }
 
 

@@ -60,6 +60,9 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   std::uint32_t uncancel() noexcept;
   /// It was told to end, and has not been thrown a Cancelled for that yet.
   bool must_cancel() const noexcept { return must_cancel_; }
+  /// What cancel() brought last, if the task was to throw it itself, rather than what it waited
+  /// for; null once it ended as cancelled.
+  std::exception_ptr own_request() const noexcept { return own_request_ ? request_ : nullptr; }
 
   std::string task_name() const;
   void rename(std::string_view name);
@@ -208,6 +211,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   std::exception_ptr request_;  // what cancel() brought last; to be thrown if must_cancel_
   std::uint32_t cancels_ = 0;
   bool must_cancel_ = false;
+  bool own_request_ = false;  // see own_request()
   bool detached_ = false;
 };
 
