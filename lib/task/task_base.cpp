@@ -38,6 +38,8 @@ void TaskBase::refuse_outside(const char* call) {
 void TaskBase::refuse_await(FutureBase& future, const char* call) {
   TaskBase& task = *current();
   const std::string head = std::string(call) + ": task '" + task.task_name() + "' can't await ";
+  // In its next turn, as asyncio does it.
+  yield(call);
   if (&future == &task) {
     throw RuntimeError(head + "itself, it would never end; await it from another task");
   }
@@ -92,12 +94,44 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
   if (is_done()) return false;
   if (space_->core == nullptr || !space_->core->on_its_thread()) refuse_end("cancel");
   ++cancels_;
+  if (space_->debug) told_ = cancelled;
+  if (waiting_on_ != nullptr && pass_on(cancelled)) return true;
+  must_cancel_ = true;
   request_ = cancelled;
   own_request_ = false;
   if (waiting_on_ != nullptr && waiting_on_->cancel(cancelled)) return true;
   must_cancel_ = own_request_ = true;
   update_interrupted();
   return true;
+}
+
+bool TaskBase::pass_on(const std::exception_ptr& cancelled) {
+  if (passes_cancel_on_) {
+    throw RecursionError("cancel: task '" + task_name() +
+                         "' waits for itself by way of others, so nobody can be told to end");
+  }
+  struct Passing {
+    bool& passes;
+    ~Passing() { passes = false; }
+  } passing{passes_cancel_on_};
+  passes_cancel_on_ = true;
+  return waiting_on_->cancel(cancelled);
+}
+
+void TaskBase::tear_away(const std::exception_ptr& cancelled) noexcept {
+  must_cancel_ = true;
+  request_ = cancelled;
+  update_interrupted();
+  if (waiting_on_ == nullptr) return;
+  Waiter* mine = nullptr;
+  waiting_on_->for_each_listener([&](Listener& one) {
+    if (!one.is_waiter()) return;
+    auto& waiter = static_cast<Waiter&>(one);
+    if (waiter.wait.fiber() == fiber_) mine = &waiter;
+  });
+  if (mine == nullptr) return;  // it was woken already
+  waiting_on_->forget(*mine);
+  lowlevel::wake(mine->wait);
 }
 
 std::uint32_t TaskBase::uncancel() noexcept {
@@ -133,10 +167,13 @@ void TaskBase::update_interrupted() noexcept {
 
 /// The task parks on `future` right now; what was asked of it before goes there at once.
 void TaskBase::park_interrupted(FutureBase& future) {
-  if (must_cancel_) {
-    if (future.cancel(request_)) must_cancel_ = false;
-  } else if (const ScopeBase* scope = cancelled_scope(scope_)) {
-    future.cancel(scope->cancelled());
+  try {
+    if (must_cancel_) {
+      if (future.cancel(request_)) must_cancel_ = false;
+    } else if (const ScopeBase* scope = cancelled_scope(scope_)) {
+      future.cancel(scope->cancelled());
+    }
+  } catch (const RecursionError&) {  // it parks all the same, and can't be told
   }
   update_interrupted();
 }

@@ -58,6 +58,9 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   bool cancel(const std::exception_ptr& cancelled) override;
   std::uint32_t cancelling() const noexcept { return cancels_; }
   std::uint32_t uncancel() noexcept;
+  /// Has it throw `cancelled` even where what it waits for can't be cancelled, since it waits for
+  /// itself by way of others.
+  void tear_away(const std::exception_ptr& cancelled) noexcept;
   /// It was told to end, and has not been thrown a Cancelled for that yet.
   bool must_cancel() const noexcept { return must_cancel_; }
   /// What cancel() brought last, if the task was to throw it itself, rather than what it waited
@@ -182,6 +185,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   [[noreturn]] static void refuse_await(FutureBase& future, const char* call);
   void park_interrupted(FutureBase& future);
   void resume_interrupted(FutureBase* future);
+  bool pass_on(const std::exception_ptr& cancelled);
   void end_interrupted() noexcept;
   void free_extras() noexcept;
   void free_name() noexcept;
@@ -212,6 +216,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   std::uint32_t cancels_ = 0;
   bool must_cancel_ = false;
   bool own_request_ = false;  // see own_request()
+  bool passes_cancel_on_ = false;  // to what it waits for, right now
   bool detached_ = false;
 };
 
