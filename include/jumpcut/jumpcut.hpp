@@ -2,6 +2,7 @@
 
 /// All of jumpcut.
 
+#include <jumpcut/await_callback.hpp>
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/clock.hpp>
 #include <jumpcut/context.hpp>

@@ -53,9 +53,12 @@ PUBLIC = {
     "impl/task_space.hpp": "task",
     "task.hpp": "task",
 
+    "await_callback.hpp": "loop",
     "clock.hpp": "loop",
     "handle.hpp": "loop",
+    "impl/callback_ticket.hpp": "loop",
     "impl/loop_handle.hpp": "loop",
+    "impl/posted_callback.hpp": "loop",
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
