@@ -11,7 +11,7 @@ namespace jumpcut::lowlevel {
 std::string Fiber::name() const {
   if (job_ == nullptr) return "hub";
   if (job_->name != nullptr) return job_->name;
-  return job_->kind + std::to_string(job_->number);
+  return job_->prefix() + std::to_string(job_->number);
 }
 
 Fiber::State Fiber::state() const noexcept {

@@ -22,9 +22,9 @@ struct FiberName {
     }
     const Job& job = *core->running->job_;
     if (job.name == nullptr) {
-      const std::size_t length = std::strlen(job.kind);
+      const std::size_t length = std::strlen(job.prefix());
       if (size < length) return 0;
-      std::memcpy(buffer, job.kind, length);
+      std::memcpy(buffer, job.prefix(), length);
       return static_cast<std::size_t>(
           std::to_chars(buffer + length, buffer + size, job.number).ptr - buffer);
     }

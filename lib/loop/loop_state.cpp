@@ -72,6 +72,8 @@ LoopState::LoopState(Loop& owner, const LoopOptions& wanted)
       poller(make_poller()) {
   space = new TaskSpace(core);
   space->loop = &loop;
+  static std::atomic<std::uint64_t> loops{0};
+  space->loop_number = loops.fetch_add(1, std::memory_order_relaxed) + 1;
   space->debug = options.debug;
   space->eager = options.eager;
   space->report = [](TaskSpace& where, std::string_view message, std::exception_ptr error,

@@ -45,20 +45,37 @@ PUBLIC = {
 
     "context.hpp": "task",
     "future.hpp": "task",
+    "gather.hpp": "task",
     "impl/bindings.hpp": "task",
+    "impl/children.hpp": "task",
     "impl/future_base.hpp": "task",
+    "impl/gather_base.hpp": "task",
     "impl/handle_state.hpp": "task",
     "impl/scope_base.hpp": "task",
     "impl/task_base.hpp": "task",
     "impl/task_space.hpp": "task",
+    "result.hpp": "task",
+    "shield.hpp": "task",
     "task.hpp": "task",
 
+    "as_completed.hpp": "loop",
     "clock.hpp": "loop",
     "handle.hpp": "loop",
     "impl/loop_handle.hpp": "loop",
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
+
+    "barrier.hpp": "sync",
+    "condition.hpp": "sync",
+    "event.hpp": "sync",
+    "impl/queue_base.hpp": "sync",
+    "impl/queue_items.hpp": "sync",
+    "impl/wait_queue.hpp": "sync",
+    "lock.hpp": "sync",
+    "queue.hpp": "sync",
+    "semaphore.hpp": "sync",
+    "wait.hpp": "loop",
 }
 
 
