@@ -139,9 +139,7 @@ impl::CallbackResult<R...> await_callback(
     impl::SourceLocation where = impl::SourceLocation::current()) {
   using Ticket = impl::CallbackTicketOf<R...>;
   static_assert(std::is_invocable_v<Start, Done<R...>>, "start is called as start(done)");
-  if constexpr (requires { start == nullptr; }) {
-    if (start == nullptr) impl::throw_null_function("await_callback");
-  }
+  impl::refuse_null(start, "await_callback");
   const TimePoint deadline =
       options.timeout.has_value()
           ? std::min(options.deadline,

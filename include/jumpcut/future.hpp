@@ -188,9 +188,7 @@ decltype(auto) await(Awaitable&& x) {
 template <class Handle, class Function>
 DoneToken AnyFuture::add_callback(Function&& function) const {
   using Kept = std::decay_t<Function>;
-  if constexpr (requires { function == nullptr; }) {
-    if (function == nullptr) impl::throw_null_function("add_done_callback");
-  }
+  impl::refuse_null(function, "add_done_callback");
   class Call final : public impl::DoneHandle {
    public:
     Call(impl::FutureBase& future, Function&& kept)

@@ -35,7 +35,8 @@ struct ErrorContext {
 using ExceptionHandler = std::function<void(const ErrorContext&)>;
 
 struct LoopOptions {
-  /// Whose time it keeps; null for the steady clock. Must outlive the loop.
+  /// Whose time it keeps; null for the steady clock, or with JUMPCUT_CLOCK=virtual in the environment
+  /// for a VirtualClock of the loop's own. Must outlive the loop.
   Clock* clock = nullptr;
   /// Slow steps, dropped tasks and swallowed cancellations are reported. JUMPCUT_DEBUG=1 does it
   /// too.
@@ -125,9 +126,7 @@ class JUMPCUT_API Loop {
   /// exist.
   template <class Function>
   bool call_soon_threadsafe(Function&& function) {
-    if constexpr (requires { function == nullptr; }) {
-      if (function == nullptr) impl::throw_null_function("call_soon_threadsafe");
-    }
+    impl::refuse_null(function, "call_soon_threadsafe");
     return post(
         std::make_unique<impl::PostedOf<std::decay_t<Function>>>(std::forward<Function>(function)));
   }

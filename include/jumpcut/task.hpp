@@ -105,9 +105,7 @@ Task<TaskResult<Function>> make_task(TaskSpace& space, const char* call, Functio
   using T = TaskResult<Function>;
   static_assert(!std::is_reference_v<std::invoke_result_t<std::decay_t<Function>&>>,
                 "a task returns a value; return a pointer instead of a reference");
-  if constexpr (requires { function == nullptr; }) {
-    if (function == nullptr) throw_null_function(call);
-  }
+  refuse_null(function, call);
   return Task<T>(Ref<FutureBase>::adopt(TaskOf<std::decay_t<Function>, T>::make(
       space, std::forward<Function>(function),
       {options.name, options.stack_size, options.eager_start, options.context})));

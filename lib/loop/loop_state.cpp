@@ -17,9 +17,13 @@ namespace jumpcut::impl {
 
 namespace {
 
-LoopOptions with_environment(LoopOptions options) {
+LoopOptions with_environment(LoopOptions options, VirtualClock& own_clock) {
   const char* debug = std::getenv("JUMPCUT_DEBUG");
   if (debug != nullptr && *debug != '\0' && std::strcmp(debug, "0") != 0) options.debug = true;
+  const char* clock = std::getenv("JUMPCUT_CLOCK");
+  if (clock != nullptr && options.clock == nullptr && std::strcmp(clock, "virtual") == 0) {
+    options.clock = &own_clock;
+  }
   const char* seed = std::getenv("JUMPCUT_SEED");
   if (seed != nullptr && *seed != '\0' && !options.seed.has_value()) {
     std::uint64_t number = 0;
@@ -61,7 +65,7 @@ class PostedCall final : public PostedCallback {
 
 LoopState::LoopState(Loop& owner, const LoopOptions& wanted)
     : loop(owner),
-      options(with_environment(wanted)),
+      options(with_environment(wanted, own_clock)),
       clock(options.clock == nullptr ? &SteadyClock::instance() : options.clock),
       scheduler(scheduler_options(options)),
       core(SchedulerDoor::core(scheduler)),

@@ -93,6 +93,7 @@ class LoopState {
   static constexpr std::uint32_t stopping_bit = 16;
 
   Loop& loop;
+  VirtualClock own_clock;  // for JUMPCUT_CLOCK=virtual
   const LoopOptions options;
   Clock* clock;
   lowlevel::Scheduler scheduler;

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <type_traits>
 
 namespace jumpcut::impl {
 
@@ -135,6 +136,15 @@ struct JUMPCUT_API Core {
 [[noreturn]] JUMPCUT_API void throw_outside_fiber(const char* call);
 /// Throws ValueError: `call` was given no function.
 [[noreturn]] JUMPCUT_API void throw_null_function(const char* call);
+/// The same if `function` is null, of whatever type.
+template <class Function>
+void refuse_null(const Function& function, const char* call) {
+  if constexpr (std::is_function_v<Function>) {
+    static_cast<void>(function);  // never is
+  } else if constexpr (requires { function == nullptr; }) {
+    if (function == nullptr) throw_null_function(call);
+  }
+}
 /// Throws RuntimeError: `call` concerns a fiber of another thread's scheduler.
 [[noreturn]] JUMPCUT_API void throw_wrong_thread(const char* call, const lowlevel::Fiber& fiber);
 /// Throws RuntimeError: park() on a wait that `fiber` is parked on.

@@ -62,9 +62,7 @@ class LoopHandleOf final : public LoopHandle {
  public:
   template <class F>
   static LoopHandleOf& make(TaskSpace& space, const char* what, F&& function) {
-    if constexpr (requires { function == nullptr; }) {
-      if (function == nullptr) throw_null_function(what);
-    }
+    refuse_null(function, what);
     void* memory = space.take(sizeof(LoopHandleOf));
     try {
       return *new (memory) LoopHandleOf(space, what, std::forward<F>(function));

@@ -184,9 +184,7 @@ template <class Base, class Function>
 auto& Scheduler::make(const char* call, Function&& function) {
   using Kept = Owned<Base, std::decay_t<Function>>;
   static_assert(alignof(Kept) <= alignof(std::max_align_t), "an over-aligned function object");
-  if constexpr (requires { function == nullptr; }) {
-    if (function == nullptr) impl::throw_null_function(call);
-  }
+  impl::refuse_null(function, call);
   void* memory = memory_.take(sizeof(Kept));
   try {
     return *new (memory) Kept(memory_, std::forward<Function>(function));
