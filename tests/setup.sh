@@ -5,6 +5,7 @@
 build_needs='meson=meson ninja-build=ninja g++=g++ pkg-config=pkg-config
   libmimalloc-dev=/usr/include/mimalloc.h'
 test_needs='catch2=/usr/include/catch2/catch.hpp valgrind=valgrind
+  nlohmann-json3-dev=/usr/include/nlohmann/json.hpp
   libboost-context1.81-dev=/usr/lib/*/libboost_context.so'
 
 need() {

@@ -116,7 +116,7 @@ bool TaskBase::pass_on(const std::exception_ptr& cancelled) {
 }
 
 void TaskBase::tear_away(const std::exception_ptr& cancelled) noexcept {
-  must_cancel_ = true;
+  must_cancel_ = own_request_ = true;
   request_ = cancelled;
   update_interrupted();
   if (waiting_on_ == nullptr) return;

@@ -12,10 +12,11 @@ import sys
 
 
 def traces_of(runner, path, timeout=None):
-    """What the runner says of each program in the file, in their order; [] once it has died."""
+    """The traces of the programs in the file, in their order, and the runner's status. If it dies,
+    some are missing."""
     ran = subprocess.run([runner, path], stdout=subprocess.PIPE, text=True, timeout=timeout)
-    answers = list(map(json.loads, ran.stdout.splitlines()))
-    return [answer["trace"] for answer in answers], ran.returncode
+    whole_lines = ran.stdout.split("\n")[:-1]
+    return [json.loads(line)["trace"] for line in whole_lines], ran.returncode
 
 
 def difference(expected, trace):

@@ -20,8 +20,9 @@ from oracle import trace_of
 
 BATCH = 500
 SECONDS = 20  # a batch takes much less than one
-# What CPython says where its own machinery gives in: nothing to be compared with.
-NOT_A_REFERENCE = ("CPythonQuirk", "RecursionError")
+# What the oracle says where there is nothing to compare with. (A `final` can hide it: one program in
+# some thousand differs for that.)
+NOT_A_REFERENCE = "CPythonQuirk"
 
 
 def run_all(runner, programs):
@@ -49,7 +50,7 @@ def differing(runner, programs):
     """(program, CPython's trace, the runner's) of those that differ."""
     expected = [trace_of(program["scripts"]) for program in programs]
     for program, right, trace in zip(programs, expected, run_all(runner, programs)):
-        if right != trace and not any(word in json.dumps(right) for word in NOT_A_REFERENCE):
+        if right != trace and NOT_A_REFERENCE not in json.dumps(right):
             yield program, right, trace
 
 

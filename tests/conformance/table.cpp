@@ -1,0 +1,60 @@
+#include "interpreter.hpp"
+
+namespace conformance {
+
+const std::map<std::string, Interpreter::Op>& Interpreter::table() {
+  static const std::map<std::string, Op> ops{
+      {"log", &Interpreter::op_log},
+      {"sleep", &Interpreter::op_sleep},
+      {"return", &Interpreter::op_return},
+      {"raise", &Interpreter::op_raise},
+      {"guard", &Interpreter::op_guard},
+      {"repeat", &Interpreter::op_repeat},
+      {"try", &Interpreter::op_try},
+      {"call", &Interpreter::op_call},
+      {"spawn", &Interpreter::op_spawn},
+      {"await", &Interpreter::op_await},
+      {"cancel", &Interpreter::op_cancel},
+      {"cancel_msg", &Interpreter::op_cancel_msg},
+      {"cancel_self", &Interpreter::op_cancel_self},
+      {"uncancel", &Interpreter::op_uncancel},
+      {"cancelling", &Interpreter::op_cancelling},
+      {"state", &Interpreter::op_state},
+      {"all_tasks", &Interpreter::op_all_tasks},
+      {"gather", &Interpreter::op_gather},
+      {"gather_vars", &Interpreter::op_gather_vars},
+      {"wait", &Interpreter::op_wait},
+      {"as_completed", &Interpreter::op_as_completed},
+      {"group", &Interpreter::op_group},
+      {"timeout", &Interpreter::op_timeout},
+      {"wait_for", &Interpreter::op_wait_for},
+      {"wait_for_var", &Interpreter::op_wait_for_var},
+      {"shield", &Interpreter::op_shield},
+      {"future", &Interpreter::op_future},
+      {"set_result", &Interpreter::op_set_result},
+      {"set_error", &Interpreter::op_set_error},
+      {"set_later", &Interpreter::op_set_later},
+      {"on_done", &Interpreter::op_on_done},
+      {"call_soon", &Interpreter::op_call_soon},
+      {"call_later", &Interpreter::op_call_later},
+      {"cancel_handle", &Interpreter::op_cancel_handle},
+      {"lock", &Interpreter::op_lock},
+      {"semaphore", &Interpreter::op_semaphore},
+      {"event_wait", &Interpreter::op_event_wait},
+      {"event_set", &Interpreter::op_event_set},
+      {"event_clear", &Interpreter::op_event_clear},
+      {"condition_wait", &Interpreter::op_condition_wait},
+      {"condition_notify", &Interpreter::op_condition_notify},
+      {"barrier", &Interpreter::op_barrier},
+      {"put", &Interpreter::op_put},
+      {"get", &Interpreter::op_get},
+      {"put_nowait", &Interpreter::op_put_nowait},
+      {"get_nowait", &Interpreter::op_get_nowait},
+      {"task_done", &Interpreter::op_task_done},
+      {"join", &Interpreter::op_join},
+      {"shutdown", &Interpreter::op_shutdown},
+  };
+  return ops;
+}
+
+}  // namespace conformance
