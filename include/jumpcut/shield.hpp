@@ -59,7 +59,7 @@ class ShieldOf final : public Valued<ShieldBase, T> {
   void copy_value(FutureBase& inner) override {
     if constexpr (!std::is_void_v<T>) {
       auto& value = *static_cast<std::optional<T>*>(inner.slot());
-      if constexpr (std::is_copy_constructible_v<T>) {
+      if constexpr (is_copyable<T>) {
         if (inner.references() > 1) {  // the queue's
           this->value_.emplace(*value);
           return;
