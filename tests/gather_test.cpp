@@ -346,6 +346,19 @@ TEST_CASE("a cancelled gather throws Cancelled though its children return values
   });
 }
 
+TEST_CASE("a cancelled gather says what its last child was told, though that returned a value") {
+  on_loop([] {
+    const Future<> source;
+    const auto child = create_task([&] { return is_cancelled([&] { await(source); }) ? 5 : 0; });
+    const auto future = gather_future(child);
+    ticks(1);
+    source.set_result();  // the child is ready: the cancellation is its own, not the future's
+    CHECK(future.cancel("why"));
+    CHECK(message_of([&] { await(future); }) == "why");
+    CHECK(child.result() == 5);
+  });
+}
+
 TEST_CASE("cancelling who awaits gather_results throws there, whatever the children make of it") {
   on_loop([] {
     const auto parent = create_task(
