@@ -129,7 +129,7 @@ class Future : public AnyFuture {
   }
   static T copy_value(impl::FutureBase& future) {
     auto& value = *static_cast<std::optional<T>*>(future.slot());
-    if constexpr (std::is_copy_constructible_v<T>) {
+    if constexpr (impl::is_copyable<T>) {
       return *value;
     } else {
       return impl::take_value<T>(value);
@@ -154,7 +154,7 @@ template <class T>
   future.get();
   if constexpr (!std::is_void_v<T>) {
     auto& value = *static_cast<std::optional<T>*>(future.slot());
-    if constexpr (std::is_copy_constructible_v<T>) {
+    if constexpr (impl::is_copyable<T>) {
       if (!last || future.references() > 2) return *value;
     }
     return take_value<T>(value);

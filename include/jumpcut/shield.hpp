@@ -59,7 +59,7 @@ class ShieldOf final : public Valued<ShieldBase, T> {
   void copy_value(FutureBase& inner) override {
     if constexpr (!std::is_void_v<T>) {
       auto& value = *static_cast<std::optional<T>*>(inner.slot());
-      if constexpr (std::is_copy_constructible_v<T>) {
+      if constexpr (is_copyable<T>) {
         if (inner.references() > 1) {  // the queue's
           this->value_.emplace(*value);
           return;
@@ -90,9 +90,9 @@ Future<impl::AwaitedValue<X>> shield_future(X&& argument) {
 
 /// Waits for the task or future, and keeps the caller's cancellation from it: asyncio.shield. A
 /// callable is made a task. Returns its value or throws its error; at once, and without switching,
-/// if it is done. Throws Cancelled if it is cancelled, and if the caller is: then it goes on, and
-/// an error that it ends with later is nobody's business here. Throws RuntimeError outside a task
-/// and for another loop's future.
+/// if it is done. Throws Cancelled if it is cancelled; also if the caller is, and then it goes on,
+/// and an error that it ends with is reported unless somebody else takes it. Throws RuntimeError
+/// outside a task and for another loop's future.
 template <impl::Awaits X>
 impl::AwaitedValue<X> shield(X&& argument) {
   impl::TaskBase::running("shield");

@@ -80,7 +80,7 @@ T GatherBase::take(std::size_t index) {
     static_cast<void>(child);
   } else {
     auto& value = *static_cast<std::optional<T>*>(child.slot());
-    if constexpr (std::is_copy_constructible_v<T>) {
+    if constexpr (is_copyable<T>) {
       if (child.references() > (&child == telling_ ? 2u : 1u)) return *value;
     }
     return take_value<T>(value);

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 namespace jumpcut::impl {
@@ -13,6 +14,17 @@ namespace jumpcut::impl {
 [[noreturn]] JUMPCUT_API void throw_no_future(const char* call);
 [[noreturn]] JUMPCUT_API void refuse_set(const FutureBase& future, const char* call);
 [[noreturn]] JUMPCUT_API void throw_value_taken();
+
+/// Whether a T can be copied. Containers claim so even where what they hold can't.
+template <class T>
+struct IsCopyable : std::is_copy_constructible<T> {};
+template <class T>
+requires(!std::is_same_v<T, typename T::value_type>) struct IsCopyable<T>
+    : std::bool_constant<std::is_copy_constructible_v<T> &&
+                         IsCopyable<typename T::value_type>::value> {
+};
+template <class T>
+inline constexpr bool is_copyable = IsCopyable<T>::value;
 
 template <class T>
 T take_value(std::optional<T>& value) {
