@@ -8,6 +8,7 @@
 #include <jumpcut/error.hpp>
 #include <jumpcut/fiber_local.hpp>
 #include <jumpcut/future.hpp>
+#include <jumpcut/generator.hpp>
 #include <jumpcut/handle.hpp>
 #include <jumpcut/loop.hpp>
 #include <jumpcut/lowlevel/context.hpp>

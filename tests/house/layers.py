@@ -45,8 +45,10 @@ PUBLIC = {
 
     "context.hpp": "task",
     "future.hpp": "task",
+    "generator.hpp": "task",
     "impl/bindings.hpp": "task",
     "impl/future_base.hpp": "task",
+    "impl/generator_base.hpp": "task",
     "impl/handle_state.hpp": "task",
     "impl/scope_base.hpp": "task",
     "impl/task_base.hpp": "task",
@@ -59,6 +61,7 @@ PUBLIC = {
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
+
 }
 
 
