@@ -3,6 +3,7 @@
 /// All of jumpcut.
 
 #include <jumpcut/cancelled.hpp>
+#include <jumpcut/channel.hpp>
 #include <jumpcut/clock.hpp>
 #include <jumpcut/context.hpp>
 #include <jumpcut/error.hpp>
@@ -19,5 +20,6 @@
 #include <jumpcut/lowlevel/stack_pool.hpp>
 #include <jumpcut/run.hpp>
 #include <jumpcut/run_on_big_stack.hpp>
+#include <jumpcut/select.hpp>
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>

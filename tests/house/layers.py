@@ -62,6 +62,10 @@ PUBLIC = {
     "run.hpp": "loop",
     "sleep.hpp": "loop",
 
+    "channel.hpp": "sync",
+    "impl/channel_base.hpp": "sync",
+    "impl/select_base.hpp": "sync",
+    "select.hpp": "sync",
 }
 
 
