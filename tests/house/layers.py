@@ -61,6 +61,7 @@ PUBLIC = {
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
+    "testing.hpp": "loop",
 
     "channel.hpp": "sync",
     "impl/channel_base.hpp": "sync",
