@@ -3,6 +3,8 @@
 
 #include <jumpcut/lowlevel/park.hpp>
 #include <jumpcut/lowlevel/scheduler.hpp>
+#include <jumpcut/run.hpp>
+#include <jumpcut/sleep.hpp>
 
 #include "bench.hpp"
 
@@ -36,6 +38,23 @@ double kib_in_use() {
   return kib_of("/proc/self/status", "VmRSS") + kib_of("/proc/self/status", "VmPTE");
 }
 
+/// KiB a task, with so many in sleep().
+double kib_of_sleeping(int tasks, std::size_t stack_size) {
+  const double before = kib_in_use();
+  double during = 0;
+  jumpcut::RunOptions options;
+  options.loop.stacks.stack_size = stack_size;
+  auto& runner = *new jumpcut::Runner(options);  // its tasks never end
+  runner.run([&] {
+    for (int i = 0; i < tasks; ++i) {
+      jumpcut::create_task([] { jumpcut::sleep(std::chrono::hours(1)); }).detach();
+    }
+    jumpcut::sleep(std::chrono::seconds(0));
+    during = kib_in_use();
+  });
+  return (during - before) / tasks;
+}
+
 /// KiB a fiber, with so many parked.
 double kib_of_parked(int fibers, std::size_t stack_size) {
   const double before = kib_in_use();
@@ -51,12 +70,12 @@ double kib_of_parked(int fibers, std::size_t stack_size) {
 }
 
 /// The same in a child process; -1 if that fails.
-double kib_in_child(int fibers, std::size_t stack_size) {
+double kib_in_child(double (*kib_of_all)(int, std::size_t), int fibers, std::size_t stack_size) {
   int ends[2];
   if (pipe(ends) != 0) return -1;
   const pid_t child = fork();
   if (child == 0) {
-    const double kib = kib_of_parked(fibers, stack_size);
+    const double kib = kib_of_all(fibers, stack_size);
     const ssize_t written = write(ends[1], &kib, sizeof kib);
     _exit(written == sizeof kib ? 0 : 1);
   }
@@ -68,7 +87,7 @@ double kib_in_child(int fibers, std::size_t stack_size) {
   return kib;
 }
 
-template <std::size_t stack_size>
+template <double (*kib_of_all)(int, std::size_t), std::size_t stack_size>
 void memory(benchmark::State& state) {
   const int fibers = quick ? 50'000 : 1'000'000;
   const double needed = 5.5 * fibers;
@@ -80,10 +99,20 @@ void memory(benchmark::State& state) {
                             .c_str());
     return;
   }
-  for (auto _ : state) state.counters["KiB"] = kib_in_child(fibers, stack_size);
+  for (auto _ : state) state.counters["KiB"] = kib_in_child(kib_of_all, fibers, stack_size);
   if (state.counters["KiB"] < 0) state.SkipWithError("the measuring process failed");
 }
-BENCHMARK(memory<256 * 1024>)->Name("memory.parked.default")->Iterations(1)->Repetitions(1);
-BENCHMARK(memory<64 * 1024>)->Name("memory.parked.64_KiB_stacks")->Iterations(1)->Repetitions(1);
+template <double (*kib_of_all)(int, std::size_t), std::size_t stack_size>
+void enlist(const char* name) {
+  benchmark::RegisterBenchmark(name, memory<kib_of_all, stack_size>)->Iterations(1)->Repetitions(1);
+}
+
+[[maybe_unused]] const bool enlisted = [] {
+  enlist<kib_of_sleeping, 256 * 1024>("memory.sleeping.default");
+  enlist<kib_of_sleeping, 64 * 1024>("memory.sleeping.64_KiB_stacks");
+  enlist<kib_of_parked, 256 * 1024>("memory.parked.default");
+  enlist<kib_of_parked, 64 * 1024>("memory.parked.64_KiB_stacks");
+  return true;
+}();
 
 }  // namespace

@@ -28,6 +28,11 @@ def against(whose, measure, name, ratio=None, shown=""):
     return Line(measure, f"{name}.ours", f"{name}.{theirs}", whose, ratio, shown)
 
 
+def boost(measure, name, theirs, ratio, shown):
+    """A task of ours beside a fiber of theirs that does the same."""
+    return Line(measure, name, f"{theirs}.boost", "Boost.Fiber", ratio, shown)
+
+
 def forms(measure, name):
     return Line(measure, f"form.{name}.inlined", f"form.{name}.called", "called form")
 
@@ -43,10 +48,23 @@ LINES = [
     against("Boost.Fiber", "1,000 spawned, then joined", "fiber.spawn_1000_join", 1 / 15, "1/15"),
     against("Boost.Fiber", "the same, each yields once", "fiber.spawn_1000_yield_join"),
     against("Boost.Fiber", "ping-pong, park and wake", "fiber.ping_pong", 1 / 10, "1/10"),
+    boost("sleep(0), 2 tasks", "task.sleep0_2", "fiber.yield_2", 1 / 6, "1/6"),
+    boost("sleep(0), 10 tasks", "task.sleep0_10", "fiber.yield_10", 1 / 4, "1/4"),
+    boost("sleep(0), 1,000 tasks", "task.sleep0_1000", "fiber.yield_1000", 1 / 3.5, "1/3.5"),
+    boost("sleep(0), 20,000 tasks", "task.sleep0_20000", "fiber.yield_20000", 1 / 3, "1/3"),
+    boost("await(create_task(nop))", "task.create_await", "fiber.spawn_join", 1 / 8, "1/8"),
+    boost("1,000 created, then gathered", "task.gather_1000", "fiber.spawn_1000_join", 1 / 15, "1/15"),
+    boost("ping-pong over futures", "task.future_ping_pong", "fiber.ping_pong", 1 / 10, "1/10"),
+    boost("ping-pong over a rendezvous channel", "task.channel_ping_pong", "fiber.ping_pong", 1 / 6,
+          "1/6"),
+    Line("sleep(0), 1,000 calls deep", "task.sleep0_at_depth.1000", "task.sleep0_at_depth.1",
+         "1 call deep", 1.05),
     Line("yield, 1,000 calls deep", "fiber.yield_at_depth.1000", "fiber.yield_at_depth.1",
          "1 call deep", 1.05),
     Line("timer set and cancelled, 1,000,000 pending", "timer.set_cancel.1000000",
          "timer.set_cancel.1000", "1,000 pending", 3),
+    Line("memory of a sleeping task", "memory.sleeping.default", kib=5.0),
+    Line("the same, stacks of 64 KiB", "memory.sleeping.64_KiB_stacks", kib=4.5),
     Line("memory of a parked fiber", "memory.parked.default", kib=5.0),
     Line("the same, stacks of 64 KiB", "memory.parked.64_KiB_stacks", kib=4.5),
     forms("inlined switch: yield", "yield_2"),

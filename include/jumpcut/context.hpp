@@ -24,6 +24,14 @@ class JUMPCUT_API Context {
  public:
   /// An empty one.
   Context();
+  Context(const Context& other) noexcept : cell_(other.cell_) { cell_->add_ref(); }
+  Context& operator=(const Context& other) noexcept {
+    other.cell_->add_ref();
+    cell_->drop_ref();
+    cell_ = other.cell_;
+    return *this;
+  }
+  ~Context() { cell_->drop_ref(); }
 
   /// Calls function() with this as the current context, and returns what it returns. What is set
   /// inside stays in it.
@@ -48,7 +56,7 @@ class JUMPCUT_API Context {
     impl::ContextCell* before_;
   };
 
-  std::shared_ptr<impl::ContextCell> cell_;
+  impl::SharedContext* cell_;
 };
 
 namespace impl {

@@ -14,6 +14,13 @@ class JUMPCUT_API RuntimeError : public std::logic_error {
   using std::logic_error::logic_error;
 };
 
+/// A task waits for itself, by way of others: cancelling it would go round in circles. Like
+/// Python's RecursionError.
+class JUMPCUT_API RecursionError : public RuntimeError {
+ public:
+  using RuntimeError::RuntimeError;
+};
+
 /// A value that can't be used: a stack too small or too large, a missing function. The text names
 /// the value and what is accepted. Like Python's ValueError.
 class JUMPCUT_API ValueError : public std::invalid_argument {

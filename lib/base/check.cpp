@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace jumpcut::impl {
@@ -36,6 +37,17 @@ void warn(const char* format, ...) noexcept {
   va_start(arguments, format);
   print(format, arguments);
   va_end(arguments);
+}
+
+void warn_text(std::string_view text) noexcept {
+  constexpr std::string_view prefix = "jumpcut: ";
+  constexpr std::string_view newline = "\n";
+  const std::string_view parts[] = {prefix, text, newline};
+  iovec vectors[3];
+  for (std::size_t i = 0; i < 3; ++i) {
+    vectors[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};
+  }
+  (void)!writev(STDERR_FILENO, vectors, text.ends_with('\n') ? 2 : 3);
 }
 
 }  // namespace jumpcut::impl

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <string_view>
+
 namespace jumpcut::impl {
 
 /// Prints "jumpcut: " and the formatted text to standard error, by one write, and aborts.
@@ -9,6 +11,9 @@ namespace jumpcut::impl {
 
 /// The same for what need not end the program.
 [[gnu::format(printf, 1, 2)]] void warn(const char* format, ...) noexcept;
+
+/// The same for a text that is longer than a line, as it is.
+void warn_text(std::string_view text) noexcept;
 
 }  // namespace jumpcut::impl
 

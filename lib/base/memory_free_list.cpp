@@ -1,10 +1,10 @@
-// Memory for the static library, where mimalloc would take the whole program's malloc over: free
-// lists by size, fed from malloc in chunks, and given back as a whole.
+// Memory for the static library, where mimalloc would take the whole program's malloc over: carved
+// from chunks of malloc's, kept on the shelves from then on, and given back as a whole.
 
 #include <jumpcut/impl/memory.hpp>
 
-#include <array>
 #include <cstdlib>
+#include <limits>
 #include <new>
 #include <vector>
 
@@ -12,16 +12,9 @@ namespace jumpcut::impl {
 
 namespace {
 
-constexpr std::size_t step = 32;  // sizes are rounded up to it
-constexpr std::size_t largest = 512;
 constexpr std::size_t chunk = 64 * 1024;
 
-struct Free {
-  Free* next;
-};
-
 struct Heap {
-  std::array<Free*, largest / step> lists{};
   std::byte* rest = nullptr;  // of the newest chunk
   std::size_t rest_size = 0;
   std::vector<void*> chunks;
@@ -42,7 +35,7 @@ struct Heap {
 
 }  // namespace
 
-Memory::Memory() : heap_(new Heap) {}
+Memory::Memory() : heap_(new Heap), most_kept_(std::numeric_limits<std::uint32_t>::max()) {}
 
 Memory::~Memory() {
   auto* heap = static_cast<Heap*>(heap_);
@@ -55,25 +48,15 @@ void Memory::leak() noexcept {
   heap_ = nullptr;
 }
 
-void* Memory::take(std::size_t size) {
-  if (size > largest) {
-    void* memory = std::malloc(size);
-    if (memory == nullptr) throw std::bad_alloc();
-    return memory;
-  }
-  auto* heap = static_cast<Heap*>(heap_);
-  Free*& list = heap->lists[(size - 1) / step];
-  if (list == nullptr) return heap->carve((size + step - 1) / step * step);
-  Free* taken = list;
-  list = taken->next;
-  return taken;
+void* Memory::take_fresh(std::size_t size) {
+  if (size <= largest) return static_cast<Heap*>(heap_)->carve(size);
+  void* memory = std::malloc(size);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
 }
 
-void Memory::give_back(void* memory, std::size_t size) noexcept {
-  if (size > largest) return std::free(memory);
-  auto* heap = static_cast<Heap*>(heap_);
-  Free*& list = heap->lists[(size - 1) / step];
-  list = new (memory) Free{list};
+void Memory::give_back_fresh(void* memory, std::size_t) noexcept {
+  std::free(memory);  // a large one: all others are kept
 }
 
 }  // namespace jumpcut::impl

@@ -7,18 +7,18 @@
 
 namespace jumpcut::impl {
 
-Memory::Memory() : heap_(nullptr) {}
+Memory::Memory() : heap_(nullptr), most_kept_(0) {}
 Memory::~Memory() = default;
 
 void Memory::leak() noexcept {}
 
-void* Memory::take(std::size_t size) {
+void* Memory::take_fresh(std::size_t size) {
   void* memory = std::malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
 
-void Memory::give_back(void* memory, std::size_t) noexcept {
+void Memory::give_back_fresh(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
 

@@ -16,8 +16,9 @@
 
 namespace jumpcut::impl {
 
-Memory::Memory() : heap_(nullptr) {
+Memory::Memory() : heap_(nullptr), most_kept_(0) {
   if (sanitizers::on_memcheck()) return;
+  most_kept_ = 1024;
   heap_ = mi_heap_new();
   if (heap_ == nullptr) throw std::bad_alloc();
 }
@@ -30,7 +31,7 @@ void Memory::leak() noexcept {
   if (heap_ != nullptr) mi_heap_delete(static_cast<mi_heap_t*>(std::exchange(heap_, nullptr)));
 }
 
-void* Memory::take(std::size_t size) {
+void* Memory::take_fresh(std::size_t size) {
   void* memory =
       heap_ != nullptr ? mi_heap_malloc(static_cast<mi_heap_t*>(heap_), size) : std::malloc(size);
   if (memory == nullptr) [[unlikely]]
@@ -38,7 +39,7 @@ void* Memory::take(std::size_t size) {
   return memory;
 }
 
-void Memory::give_back(void* memory, std::size_t) noexcept {
+void Memory::give_back_fresh(void* memory, std::size_t) noexcept {
   if (heap_ == nullptr) [[unlikely]]
     return std::free(memory);
   mi_free(memory);

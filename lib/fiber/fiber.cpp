@@ -12,7 +12,7 @@ std::string Fiber::name() const {
   if (job_ == nullptr) return "hub";
   const impl::Job& job = job_->namesake();
   if (job.name != nullptr) return job.name;
-  return job.kind + std::to_string(job.number);
+  return job.prefix() + std::to_string(job.number);
 }
 
 Fiber::State Fiber::state() const noexcept {

@@ -22,9 +22,9 @@ struct FiberName {
     }
     const Job& job = core->running->job_->namesake();
     if (job.name == nullptr) {
-      const std::size_t length = std::strlen(job.kind);
+      const std::size_t length = std::strlen(job.prefix());
       if (size < length) return 0;
-      std::memcpy(buffer, job.kind, length);
+      std::memcpy(buffer, job.prefix(), length);
       return static_cast<std::size_t>(
           std::to_chars(buffer + length, buffer + size, job.number).ptr - buffer);
     }
@@ -41,6 +41,10 @@ void name_overflowing_fibers() noexcept {
   if (before != &FiberName::of_overflowed) {
     FiberName::before.store(before, std::memory_order_relaxed);
   }
+}
+
+std::size_t name_of_running(const Core& core, char* buffer, std::size_t size) noexcept {
+  return FiberName::of_overflowed(core.running->stack(), buffer, size);
 }
 
 }  // namespace jumpcut::impl

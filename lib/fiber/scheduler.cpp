@@ -307,12 +307,12 @@ void Scheduler::run_job(Fiber& fiber) noexcept {
 /// ending a fiber and beginning one are a mere switch. Returns false if it is not needed.
 bool Scheduler::next_job(Fiber& fiber) noexcept {
   if (!reuse_ || fiber.pool_ != usual_pool_) return false;
-  impl::jumpcut_set_control(hub.saved_.control);
   if (has_next() && ready.front().is_job() && ready.front().job().pool == usual_pool_ &&
       !ready.front().job().withdrawn) {
     fiber.job_ = &ready.front().job();
     ready.pop();
     *error_number = 0;
+    impl::jumpcut_set_control(hub.saved_.control);
   } else {
     if (spare_ != nullptr) return false;
     spare_ = &fiber;
@@ -344,6 +344,7 @@ Fiber& Scheduler::begin(impl::Job& job) {
   Fiber& fiber = *spare_;
   spare_ = nullptr;
   fiber.job_ = &job;
+  fiber.saved_.control = hub.saved_.control;
   return fiber;
 }
 

@@ -136,7 +136,13 @@ void cancel_all_tasks(LoopState& loop, std::chrono::nanoseconds longest) {
   CancelRequest request;
   request.reason = CancelReason::shutdown;
   const std::exception_ptr cancelled = make_cancelled(std::move(request));
-  for (const AnyTask& task : tasks) task.base("close").cancel(cancelled);
+  for (const AnyTask& task : tasks) {
+    try {
+      task.base("close").cancel(cancelled);
+    } catch (const RecursionError&) {
+      task.task("close").tear_away(cancelled);
+    }
+  }
   const TimePoint deadline = deadline_after(loop.now(), longest);
   for (const AnyTask& task : tasks) {
     if (!FirstOf::wait(task.base("close"), loop, deadline)) return;

@@ -85,13 +85,13 @@ void ContextKey::throw_unset() const {
 }
 
 void TaskBase::share_context(const Context& context) {
-  shared_context_ = context.cell_;
-  context_ = shared_context_.get();
+  context.cell_->add_ref();
+  context_ = context.cell_;
 }
 
 }  // namespace impl
 
-Context::Context() : cell_(std::make_shared<impl::ContextCell>()) {}
+Context::Context() : cell_(new impl::SharedContext) {}
 
 Context::Entered::Entered(impl::ContextCell& cell) noexcept
     : before_(std::exchange(impl::TaskBase::context_place(), &cell)) {}
@@ -102,7 +102,7 @@ Context::Entered::~Entered() {
 
 Context copy_context() {
   Context context;
-  *context.cell_ = impl::current_context();
+  static_cast<impl::ContextCell&>(*context.cell_) = impl::current_context();
   return context;
 }
 

@@ -31,6 +31,11 @@ void FutureBase::fail(std::exception_ptr error) {
   if (jumpcut::impl::is_cancelled(error)) {
     throw RuntimeError("set_exception: a future can't fail with Cancelled; call cancel() instead");
   }
+  fail_with(std::move(error));
+}
+
+void FutureBase::fail_with(std::exception_ptr error) {
+  check_can_end("set_exception");
   error_ = std::move(error);
   unretrieved_ = true;
   end(State::finished);
@@ -73,6 +78,10 @@ std::exception_ptr FutureBase::take_cancelled() noexcept {
   // message, as in asyncio.
   message_once_ = false;
   return std::exchange(error_, without_message(error_));
+}
+
+std::exception_ptr FutureBase::cancelled_again() const noexcept {
+  return message_once_ ? without_message(error_) : error_;
 }
 
 void FutureBase::throw_error() {

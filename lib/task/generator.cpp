@@ -4,6 +4,8 @@
 
 #include "base/check.hpp"
 
+#include <cinttypes>
+#include <cstdio>
 #include <string>
 #include <utility>
 
@@ -22,6 +24,8 @@ void GeneratorBase::prepare(const char* call) {
   fiber_ = &SchedulerDoor::make_fiber(*space.core, *this);
   space_ = &space;
   number = ++space.generator_numbers;
+  std::snprintf(own_name_, sizeof own_name_, "generator-%" PRIu64, number);
+  name = own_name_;
   next_ = space.first_generator;
   if (next_ != nullptr) next_->previous_ = this;
   space.first_generator = this;

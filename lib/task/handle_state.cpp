@@ -73,10 +73,7 @@ bool AnyFuture::remove_done_callback(DoneToken token) const {
 
 bool AnyFuture::request_cancel(std::string* message, const impl::SourceLocation& where) const {
   impl::FutureBase& future = base("cancel");
-  if (future.is_done()) {
-    future.set_retrieved();
-    return false;
-  }
+  if (future.is_done()) return future.cancel(nullptr);
   CancelRequest request;
   if (message != nullptr) {
     request.message = std::move(*message);

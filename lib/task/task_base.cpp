@@ -17,14 +17,10 @@ namespace jumpcut {
 
 namespace impl {
 
-TaskSpace& running_space(const char* call) {
-  const Core* core = this_core;
-  if (core == nullptr || core->tasks == nullptr) {
-    throw RuntimeError(std::string(call) +
-                       ": no loop runs in this thread; call it from a task or callback of one, or "
-                       "start with jumpcut::run(main)");
-  }
-  return *core->tasks;
+void throw_no_loop(const char* call) {
+  throw RuntimeError(std::string(call) +
+                     ": no loop runs in this thread; call it from a task or callback of one, or "
+                     "start with jumpcut::run(main)");
 }
 
 void TaskBase::refuse_outside(const char* call) {
@@ -47,6 +43,8 @@ void TaskBase::refuse_outside(const char* call) {
 void TaskBase::refuse_await(FutureBase& future, const char* call) {
   TaskBase& task = *current();
   const std::string head = std::string(call) + ": task '" + task.task_name() + "' can't await ";
+  // In its next turn, as asyncio does it.
+  yield(call);
   if (&future == &task) {
     throw RuntimeError(head + "itself, it would never end; await it from another task");
   }
@@ -56,7 +54,7 @@ void TaskBase::refuse_await(FutureBase& future, const char* call) {
 }
 
 std::string TaskBase::task_name() const {
-  return name != nullptr ? name : kind + std::to_string(number);
+  return name != nullptr ? name : prefix() + std::to_string(number);
 }
 
 void TaskBase::rename(std::string_view text) {
@@ -70,6 +68,12 @@ void TaskBase::rename(std::string_view text) {
 void TaskBase::free_name() noexcept {
   if (name != nullptr) space_->give_back(name, std::strlen(name) + 1);
   name = nullptr;
+}
+
+void TaskBase::free_extras() noexcept {
+  free_name();
+  if (context_ != &own_context_) static_cast<SharedContext*>(context_)->drop_ref();
+  context_ = &own_context_;
 }
 
 void TaskBase::equip(const TaskRequest& request) {
@@ -95,18 +99,46 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
   if (is_done()) return false;
   if (space_->core == nullptr || !space_->core->on_its_thread()) refuse_end("cancel");
   ++cancels_;
-  if (space_->debug) told_ = cancelled;
-  if (waiting_on_ != nullptr && waiting_on_->cancel(cancelled)) return true;
+  request_ = cancelled;
+  own_request_ = false;
+  if (waiting_on_ != nullptr && pass_on(cancelled)) return true;
+  must_cancel_ = own_request_ = true;
+  update_interrupted();
+  return true;
+}
+
+bool TaskBase::pass_on(const std::exception_ptr& cancelled) {
+  if (passes_cancel_on_) {
+    throw RecursionError("cancel: task '" + task_name() +
+                         "' waits for itself by way of others, so nobody can be told to end");
+  }
+  struct Passing {
+    bool& passes;
+    ~Passing() { passes = false; }
+  } passing{passes_cancel_on_};
+  passes_cancel_on_ = true;
+  return waiting_on_->cancel(cancelled);
+}
+
+void TaskBase::tear_away(const std::exception_ptr& cancelled) noexcept {
   must_cancel_ = true;
   request_ = cancelled;
   update_interrupted();
-  return true;
+  if (waiting_on_ == nullptr) return;
+  Waiter* mine = nullptr;
+  waiting_on_->for_each_listener([&](Listener& one) {
+    if (!one.is_waiter()) return;
+    auto& waiter = static_cast<Waiter&>(one);
+    if (waiter.wait.fiber() == fiber_) mine = &waiter;
+  });
+  if (mine == nullptr) return;  // it was woken already
+  waiting_on_->forget(*mine);
+  lowlevel::wake(mine->wait);
 }
 
 std::uint32_t TaskBase::uncancel() noexcept {
   if (cancels_ > 0 && --cancels_ == 0) {
     must_cancel_ = false;
-    request_ = nullptr;
     update_interrupted();
   }
   return cancels_;
@@ -137,10 +169,13 @@ void TaskBase::update_interrupted() noexcept {
 
 /// The task parks on `future` right now; what was asked of it before goes there at once.
 void TaskBase::park_interrupted(FutureBase& future) {
-  if (must_cancel_) {
-    if (future.cancel(request_)) must_cancel_ = false;
-  } else if (const ScopeBase* scope = cancelled_scope(scope_)) {
-    future.cancel(scope->cancelled());
+  try {
+    if (must_cancel_) {
+      if (future.cancel(request_)) must_cancel_ = false;
+    } else if (const ScopeBase* scope = cancelled_scope(scope_)) {
+      future.cancel(scope->cancelled());
+    }
+  } catch (const RecursionError&) {  // it parks all the same, and can't be told
   }
   update_interrupted();
 }
@@ -151,9 +186,10 @@ void TaskBase::resume_interrupted(FutureBase* future) {
   const bool told = future != nullptr && future->is_cancelled();
   if (must_cancel_) {
     must_cancel_ = false;
-    const std::exception_ptr request = std::exchange(request_, nullptr);
+    const std::exception_ptr request = request_;
     update_interrupted();
-    if (told) return;
+    // A gather fails with Cancelled.
+    if (told || (future != nullptr && jumpcut::impl::is_cancelled(future->error()))) return;
     if (future != nullptr) future->set_retrieved();
     std::rethrow_exception(request);
   }
@@ -167,12 +203,12 @@ void TaskBase::end_interrupted() noexcept {
   leave();
   if (!must_cancel_) {  // it was told, went on, and ended as if nothing were
     ++space_->swallowed_cancellations;
-    if (space_->debug && space_->report != nullptr && told_ != nullptr) {
-      const auto request = request_of(told_);
+    if (space_->debug && space_->report != nullptr && request_ != nullptr) {
+      const auto request = request_of(request_);
       space_->report(*space_,
                      "Task '" + task_name() + "' was " + Cancelled(*request).describe() +
                          ", and swallowed it: rethrow Cancelled, or call uncancel()",
-                     told_, this);
+                     request_, this);
     }
     return end(State::finished);
   }

@@ -2,6 +2,8 @@
 
 #include <jumpcut/impl/export.hpp>
 
+#include <atomic>
+#include <cstdint>
 #include <utility>
 
 namespace jumpcut::impl {
@@ -36,6 +38,18 @@ class ContextCell {
 
  private:
   Bindings* bindings_ = nullptr;
+};
+
+/// One that several hold: a Context, and tasks that share it.
+class SharedContext final : public ContextCell {
+ public:
+  void add_ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void drop_ref() noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+
+ private:
+  std::atomic<std::uint32_t> references_{1};
 };
 
 /// The one that the running code reads and changes: its task's, its callback's, or the thread's.

@@ -87,6 +87,8 @@ class JUMPCUT_API FutureBase {
   }
   /// Ends it with an error.
   void fail(std::exception_ptr error);
+  /// The same with any, Cancelled among them, which then is an error like others: a gather's.
+  void fail_with(std::exception_ptr error);
 
   /// A waiter of a pending future, or a callback of any: of one that is done it is enqueued at
   /// once.
@@ -104,6 +106,8 @@ class JUMPCUT_API FutureBase {
   std::exception_ptr exception();
   /// Takes the exception that a cancelled one ends with, as its awaiter would.
   std::exception_ptr take_cancelled() noexcept;
+  /// The one that whoever asks after its awaiter takes.
+  std::exception_ptr cancelled_again() const noexcept;
   const std::exception_ptr& error() const noexcept { return error_; }
   /// Nobody needs to be told of its error any more.
   void set_retrieved() noexcept { unretrieved_ = false; }
@@ -112,10 +116,14 @@ class JUMPCUT_API FutureBase {
 
   void add_ref() noexcept { ++references_; }
   void drop_ref() noexcept {
-    if (--references_ == 0) last_ref();
+    if (--references_ != 0) return;
+    if (unretrieved_ || first_ != nullptr) [[unlikely]]
+      return last_ref();
+    destroy();
   }
   std::uint32_t references() const noexcept { return references_; }
   bool has_listeners() const noexcept { return first_ != nullptr; }
+  const Listener* last_listener() const noexcept { return last_; }
   /// Calls function(listener) for each, in order.
   template <class Function>
   void for_each_listener(Function&& function) const {

@@ -14,9 +14,7 @@ class JUMPCUT_API GeneratorBase : public Job {
  public:
   enum class State : std::uint8_t { fresh, running, suspended, done };
 
-  explicit GeneratorBase(std::size_t stack_size) noexcept : stack_size_(stack_size) {
-    kind = "generator-";
-  }
+  explicit GeneratorBase(std::size_t stack_size) noexcept : stack_size_(stack_size) {}
 
   State state() const noexcept { return state_; }
   /// What was yielded last, on the generator's stack.
@@ -106,6 +104,7 @@ class JUMPCUT_API GeneratorBase : public Job {
   TaskSpace* space_ = nullptr;  // null before it begins, and once the loop is gone
   std::exception_ptr error_;
   std::size_t stack_size_;
+  char own_name_[32];  // "generator-N", as long as it is in no task's name
   GeneratorBase* next_ = nullptr;
   GeneratorBase* previous_ = nullptr;
 };

@@ -33,8 +33,10 @@ class JUMPCUT_API Job {
   char* name = nullptr;      // owned by the job, or null
   std::uint64_t number = 0;  // of the scheduler's jobs, or the loop's tasks, from 1
   lowlevel::StackPool* pool = nullptr;
-  const char* kind = "fiber-";  // what comes before the number where there is no name
-  bool withdrawn = false;
+  bool is_task = false;    // "Task-N" where there is no name, or else "fiber-N"
+  bool withdrawn = false;  // see end_unstarted()
+
+  const char* prefix() const noexcept { return is_task ? "Task-" : "fiber-"; }
 
  protected:
   ~Job() = default;

@@ -3,6 +3,8 @@
 #include <jumpcut/impl/export.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <new>
 
 namespace jumpcut::impl {
 
@@ -19,12 +21,45 @@ class JUMPCUT_API Memory {
   /// What was taken stays valid for good, and nothing is given back any more.
   void leak() noexcept;
   /// Aligned for any object that is not over-aligned. Throws std::bad_alloc.
-  void* take(std::size_t size);
+  [[gnu::always_inline]] void* take(std::size_t size) {
+    if (size > largest) [[unlikely]]
+      return take_fresh(size);
+    Shelf& shelf = shelves_[(size - 1) / step];
+    if (shelf.first == nullptr) return take_fresh(rounded(size));
+    Kept* kept = shelf.first;
+    shelf.first = kept->next;
+    --shelf.count;
+    return kept;
+  }
   /// The same size as it was taken with.
-  void give_back(void* memory, std::size_t size) noexcept;
+  [[gnu::always_inline]] void give_back(void* memory, std::size_t size) noexcept {
+    if (size > largest) [[unlikely]]
+      return give_back_fresh(memory, size);
+    Shelf& shelf = shelves_[(size - 1) / step];
+    if (shelf.count >= most_kept_) [[unlikely]]
+      return give_back_fresh(memory, rounded(size));
+    ++shelf.count;
+    shelf.first = new (memory) Kept{shelf.first};
+  }
 
  private:
+  static constexpr std::size_t step = 32;
+  static constexpr std::size_t largest = 512;
+  struct Kept {
+    Kept* next;
+  };
+  /// What was given back last is taken first, without asking the heap: it is in the cache.
+  struct Shelf {
+    Kept* first = nullptr;
+    std::uint32_t count = 0;
+  };
+  static std::size_t rounded(std::size_t size) noexcept { return (size + step - 1) / step * step; }
+
+  void* take_fresh(std::size_t size);
+  void give_back_fresh(void* memory, std::size_t size) noexcept;
   [[maybe_unused]] void* heap_;  // of no use to malloc
+  std::uint32_t most_kept_;      // a shelf; 0 where a tool is to see each object
+  Shelf shelves_[largest / step];
 };
 
 }  // namespace jumpcut::impl

@@ -18,6 +18,7 @@ struct SchedulerList;
 /// with the kind in its low bits.
 class Entry {
  public:
+  /// Nothing yet: a ring's new slots are not touched.
   Entry() noexcept = default;
   explicit Entry(lowlevel::Fiber& fiber) noexcept
       : bits_(reinterpret_cast<std::uintptr_t>(&fiber)) {}
@@ -34,7 +35,7 @@ class Entry {
   std::uintptr_t address() const noexcept { return bits_; }
 
  private:
-  std::uintptr_t bits_ = 0;
+  std::uintptr_t bits_;
 };
 
 /// The ready queue: a ring of entries, first in, first out. Whoever makes a thing that may become

@@ -36,9 +36,10 @@ struct TaskRequest {
 /// loop holds a reference until it is done.
 class JUMPCUT_API TaskBase : public FutureBase, public Job {
  public:
-  explicit TaskBase(TaskSpace& space) noexcept : FutureBase(space, "task") {
+  explicit TaskBase(TaskSpace& space) noexcept
+      : FutureBase(space, "task"), own_context_(creators_context()) {
     is_task_ = true;
-    kind = "Task-";
+    Job::is_task = true;
   }
 
   /// The running fiber's, or null.
@@ -57,8 +58,14 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   bool cancel(const std::exception_ptr& cancelled) override;
   std::uint32_t cancelling() const noexcept { return cancels_; }
   std::uint32_t uncancel() noexcept;
+  /// Has it throw `cancelled` even where what it waits for can't be cancelled, since it waits for
+  /// itself by way of others.
+  void tear_away(const std::exception_ptr& cancelled) noexcept;
   /// It was told to end, and has not been thrown a Cancelled for that yet.
   bool must_cancel() const noexcept { return must_cancel_; }
+  /// What cancel() brought last, if the task was to throw it itself, rather than what it waited
+  /// for; null once it ended as cancelled.
+  std::exception_ptr own_request() const noexcept { return own_request_ ? request_ : nullptr; }
 
   std::string task_name() const;
   void rename(std::string_view name);
@@ -182,7 +189,10 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
 
   void end_unstarted() noexcept override;
   void dispose() noexcept final { drop_ref(); }
-  void free_name() noexcept;
+  void drop_extras() noexcept {
+    if (name != nullptr || context_ != &own_context_) [[unlikely]]
+      free_extras();
+  }
   /// Destroys the function, if it is still there.
   virtual void drop_function() noexcept = 0;
 
@@ -207,11 +217,20 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     core.switch_to_next<switch_inlined>();
     task.waiting_on_ = nullptr;
   }
+  static const ContextCell& creators_context() noexcept {
+    const Core* core = this_core;
+    if (core == nullptr || core->running->context_ == nullptr) [[unlikely]]
+      return current_context();
+    return *core->running->context_;
+  }
   [[noreturn]] static void refuse_outside(const char* call);
   [[noreturn]] static void refuse_await(FutureBase& future, const char* call);
   void park_interrupted(FutureBase& future);
   void resume_interrupted(FutureBase* future);
+  bool pass_on(const std::exception_ptr& cancelled);
   void end_interrupted() noexcept;
+  void free_extras() noexcept;
+  void free_name() noexcept;
   void submit_eager();
   void share_context(const Context& context);
 
@@ -233,13 +252,13 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   lowlevel::Fiber* fiber_ = nullptr;
   FutureBase* waiting_on_ = nullptr;
   ScopeBase* scope_ = nullptr;
-  ContextCell own_context_{current_context()};
-  ContextCell* context_ = &own_context_;
-  std::shared_ptr<ContextCell> shared_context_;  // instead of its own
-  std::exception_ptr request_;                   // the Cancelled to throw, while must_cancel_
-  std::exception_ptr told_;  // the last one that cancel() brought, in debug mode
+  ContextCell own_context_;
+  ContextCell* context_ = &own_context_;  // or a SharedContext
+  std::exception_ptr request_;  // what cancel() brought last; to be thrown if must_cancel_
   std::uint32_t cancels_ = 0;
   bool must_cancel_ = false;
+  bool own_request_ = false;  // see own_request()
+  bool passes_cancel_on_ = false;  // to what it waits for, right now
   bool detached_ = false;
 };
 
@@ -350,7 +369,7 @@ class TaskOf final : public Valued<TaskBase, T> {
   }
   void destroy() noexcept override {
     TaskSpace& space = *this->space_;
-    this->free_name();
+    this->drop_extras();
     this->~TaskOf();
     space.give_back(this, sizeof(TaskOf));
   }

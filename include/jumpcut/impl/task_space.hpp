@@ -26,6 +26,7 @@ struct JUMPCUT_API TaskSpace {
   Loop* loop = nullptr;
   TaskBase* first_task = nullptr;  ///< those that are not done, the newest first
   std::size_t task_count = 0;
+  std::uint64_t loop_number = 0;  ///< no other loop of the process has it, now or later
   std::uint64_t task_numbers = 0;
   GeneratorBase* first_generator = nullptr;  ///< those that have begun and not ended
   std::uint64_t generator_numbers = 0;
@@ -64,7 +65,14 @@ struct JUMPCUT_API TaskSpace {
   std::size_t objects_ = 1;  // the loop's own place
 };
 
+[[noreturn]] JUMPCUT_API void throw_no_loop(const char* call);
+
 /// The running thread's; throws RuntimeError where no loop runs.
-JUMPCUT_API TaskSpace& running_space(const char* call);
+inline TaskSpace& running_space(const char* call) {
+  const Core* core = this_core;
+  if (core == nullptr || core->tasks == nullptr) [[unlikely]]
+    throw_no_loop(call);
+  return *core->tasks;
+}
 
 }  // namespace jumpcut::impl

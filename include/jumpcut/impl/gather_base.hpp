@@ -1,0 +1,250 @@
+#pragma once
+
+#include <jumpcut/impl/children.hpp>
+#include <jumpcut/result.hpp>
+
+#include <array>
+#include <cstddef>
+#include <exception>
+#include <iterator>
+#include <new>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace jumpcut::impl {
+
+/// One of the futures that a gather waits for.
+struct GatherChild {
+  Ref<FutureBase> future;
+  Child link;
+  bool was_done = false;  // before gather was called
+};
+
+/// The untyped half of the future that gather_future() returns. Each child that is waited for holds
+/// a reference.
+class JUMPCUT_API GatherBase : public FutureBase, public ChildOwner {
+ public:
+  /// Cancels the children; it is cancelled when they let it be.
+  bool cancel(const std::exception_ptr& cancelled) override;
+  void child_done(FutureBase& child) final;
+  void child_gone() noexcept final { drop_ref(); }
+
+ protected:
+  /// `results`: errors count as values.
+  GatherBase(TaskSpace& space, bool results) noexcept
+      : FutureBase(space, "gather()"), results_(results) {}
+  ~GatherBase();
+
+  void set_children(GatherChild* children, std::size_t count) noexcept {
+    children_ = children;
+    count_ = count;
+  }
+  /// The next one. Throws ValueError if it belongs to another loop.
+  void add(Ref<FutureBase> future);
+  /// After the last one: takes notice of those that were done.
+  void begin();
+  /// It will not begin.
+  void abandon() noexcept;
+
+  /// All are done, and have values unless errors count as such: stores the values.
+  virtual void collect() = 0;
+  /// What child `index` ended with. Moved, if nobody else could ask for it.
+  template <class T>
+  T take(std::size_t index);
+  template <class T>
+  Result<T> take_result(std::size_t index);
+
+ private:
+  void count_in(FutureBase& child);
+  std::exception_ptr last_cancelled() const;
+  bool is_link(const Listener* listener) const noexcept;
+
+  GatherChild* children_ = nullptr;
+  std::size_t count_ = 0;
+  std::size_t added_ = 0;
+  std::size_t expected_ = 0;  // without duplicates
+  std::size_t done_ = 0;
+  const FutureBase* telling_ = nullptr;  // the child whose turn it is: held once more
+  std::exception_ptr cancelled_;         // what cancel() brought, if a child took it
+  const bool results_;
+};
+
+template <class T>
+T GatherBase::take(std::size_t index) {
+  FutureBase& child = *children_[index].future;
+  if constexpr (std::is_void_v<T>) {
+    static_cast<void>(child);
+  } else {
+    auto& value = *static_cast<std::optional<T>*>(child.slot());
+    if constexpr (std::is_copy_constructible_v<T>) {
+      if (child.references() > (&child == telling_ ? 2u : 1u)) return *value;
+    }
+    return take_value<T>(value);
+  }
+}
+
+template <class T>
+Result<T> GatherBase::take_result(std::size_t index) {
+  FutureBase& child = *children_[index].future;
+  if (child.is_cancelled()) return Result<T>::failed(child.cancelled_again());
+  if (std::exception_ptr error = child.exception()) return Result<T>::failed(std::move(error));
+  if constexpr (std::is_void_v<T>) {
+    return Result<void>();
+  } else {
+    return Result<T>(take<T>(index));
+  }
+}
+
+/// What stands for a child's value.
+template <bool results, class T>
+using Gathered = std::conditional_t<results, Result<T>,
+                                    std::conditional_t<std::is_void_v<T>, std::monostate, T>>;
+
+template <bool results, class... T>
+using GatheredTuple =
+    std::conditional_t<!results && sizeof...(T) != 0 && (std::is_void_v<T> && ...), void,
+                       std::tuple<Gathered<results, T>...>>;
+
+template <bool results, class T>
+using GatheredVector =
+    std::conditional_t<!results && std::is_void_v<T>, void, std::vector<Gathered<results, T>>>;
+
+/// Of arguments.
+template <bool results, class... T>
+class GatherTuple final : public Valued<GatherBase, GatheredTuple<results, T...>> {
+  using Value = GatheredTuple<results, T...>;
+
+ public:
+  template <class... X>
+  static Future<Value> make(TaskSpace& space, [[maybe_unused]] const char* call, X&&... arguments) {
+    auto& gather = *new (space.take(sizeof(GatherTuple))) GatherTuple(space);
+    const auto held = Ref<FutureBase>::adopt(gather);
+    try {
+      (gather.add(to_handle(space, call, std::forward<X>(arguments)).ref()), ...);
+    } catch (...) {
+      gather.abandon();
+      throw;
+    }
+    gather.begin();
+    return Future<Value>(held);
+  }
+
+ private:
+  explicit GatherTuple(TaskSpace& space) noexcept : Valued<GatherBase, Value>(space, results) {
+    this->set_children(children_.data(), children_.size());
+  }
+  ~GatherTuple() = default;
+
+  template <class U>
+  Gathered<results, U> taken(std::size_t index) {
+    if constexpr (results) {
+      return this->template take_result<U>(index);
+    } else if constexpr (std::is_void_v<U>) {
+      return {};
+    } else {
+      return this->template take<U>(index);
+    }
+  }
+  template <std::size_t... index>
+  void collect_all(std::index_sequence<index...>) {
+    this->value_.emplace(Value{taken<T>(index)...});
+  }
+  void collect() override {
+    if constexpr (!std::is_void_v<Value>) collect_all(std::index_sequence_for<T...>());
+  }
+  void destroy() noexcept override {
+    TaskSpace& space = *this->space_;
+    this->~GatherTuple();
+    space.give_back(this, sizeof(GatherTuple));
+  }
+
+  std::array<GatherChild, sizeof...(T)> children_;
+};
+
+/// Of a range; its children lie behind it in the same memory.
+template <bool results, class T>
+class GatherRange final : public Valued<GatherBase, GatheredVector<results, T>> {
+  using Value = GatheredVector<results, T>;
+
+ public:
+  template <class R>
+  static Future<Value> make(TaskSpace& space, const char* call, R&& range) {
+    const auto count = static_cast<std::size_t>(std::distance(std::begin(range), std::end(range)));
+    auto& gather = *new (space.take(size_of(count))) GatherRange(space, count);
+    const auto held = Ref<FutureBase>::adopt(gather);
+    try {
+      consume(std::forward<R>(range), [&](auto&& element) {
+        gather.add(to_handle(space, call, std::forward<decltype(element)>(element)).ref());
+      });
+    } catch (...) {
+      gather.abandon();
+      throw;
+    }
+    gather.begin();
+    return Future<Value>(held);
+  }
+
+ private:
+  static_assert(alignof(GatherChild) <= alignof(FutureBase));
+
+  GatherRange(TaskSpace& space, std::size_t count) noexcept
+      : Valued<GatherBase, Value>(space, results), count_(count) {
+    for (std::size_t i = 0; i < count; ++i) new (first() + i) GatherChild;
+    this->set_children(first(), count);
+  }
+  ~GatherRange() {
+    for (std::size_t i = 0; i < count_; ++i) first()[i].~GatherChild();
+  }
+
+  static std::size_t size_of(std::size_t count) noexcept {
+    return sizeof(GatherRange) + count * sizeof(GatherChild);
+  }
+  GatherChild* first() noexcept { return reinterpret_cast<GatherChild*>(this + 1); }
+
+  void collect() override {
+    if constexpr (!std::is_void_v<Value>) {
+      auto& values = this->value_.emplace();
+      values.reserve(count_);
+      for (std::size_t i = 0; i < count_; ++i) {
+        if constexpr (results) {
+          values.push_back(this->template take_result<T>(i));
+        } else {
+          values.push_back(this->template take<T>(i));
+        }
+      }
+    }
+  }
+  void destroy() noexcept override {
+    TaskSpace& space = *this->space_;
+    const std::size_t bytes = size_of(count_);
+    this->~GatherRange();
+    space.give_back(this, bytes);
+  }
+
+  const std::size_t count_;
+};
+
+template <bool results, class... X>
+auto gather_arguments(const char* call, X&&... arguments) {
+  if constexpr (sizeof...(X) == 0) {
+    return GatherTuple<results>::make(running_space(call), call);
+  } else {
+    const auto& first = std::get<0>(std::tie(arguments...));
+    return GatherTuple<results, AwaitedValue<X>...>::make(space_of(first, call), call,
+                                                          std::forward<X>(arguments)...);
+  }
+}
+
+template <bool results, class R>
+auto gather_range(const char* call, R&& range) {
+  using Value = AwaitedValue<RangeElement<R>>;
+  const auto first = std::begin(range);
+  TaskSpace& space = first == std::end(range) ? running_space(call) : space_of(*first, call);
+  return GatherRange<results, Value>::make(space, call, std::forward<R>(range));
+}
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,58 @@
+#include <jumpcut/impl/children.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <string>
+
+namespace jumpcut::impl {
+
+void Child::watch(FutureBase& future, ChildOwner& owner) {
+  future_ = &future;
+  owner_ = &owner;
+  future.listen(*this);
+}
+
+void Child::forget() noexcept {
+  if (!is_listed()) return;
+  future_->forget(*this);
+  owner_->child_gone();
+}
+
+void Child::run() {
+  owner_->child_done(*future_);
+}
+
+void Child::dispose() noexcept {
+  FutureBase& future = *future_;
+  owner_->child_gone();
+  future.drop_ref();
+}
+
+std::vector<Ref<FutureBase>> distinct(std::vector<Ref<FutureBase>> futures) {
+  std::vector<std::size_t> order(futures.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    const std::less<const FutureBase*> before;
+    if (before(futures[a].get(), futures[b].get())) return true;
+    return futures[a] == futures[b] && a < b;
+  });
+  std::vector<bool> again(futures.size());
+  for (std::size_t i = 1; i < order.size(); ++i) {
+    again[order[i]] = futures[order[i]] == futures[order[i - 1]];
+  }
+  std::vector<Ref<FutureBase>> result;
+  result.reserve(futures.size());
+  for (std::size_t i = 0; i < futures.size(); ++i) {
+    if (!again[i]) result.push_back(std::move(futures[i]));
+  }
+  return result;
+}
+
+void check_same_loop(const TaskSpace& space, const FutureBase& future, const char* call) {
+  if (&future.space() == &space) return;
+  throw ValueError(std::string(call) + ": " + future.describe() +
+                   " belongs to another loop than the rest");
+}
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,95 @@
+#include <jumpcut/impl/gather_base.hpp>
+
+#include <jumpcut/cancelled.hpp>
+
+#include <functional>
+
+namespace jumpcut::impl {
+
+GatherBase::~GatherBase() = default;
+
+bool GatherBase::is_link(const Listener* listener) const noexcept {
+  const std::less<const void*> before;
+  return listener != nullptr && !before(listener, children_) &&
+         before(listener, children_ + count_);
+}
+
+void GatherBase::add(Ref<FutureBase> future) {
+  check_same_loop(*space_, *future, "gather");
+  GatherChild& child = children_[added_++];
+  child.future = std::move(future);
+  FutureBase& base = *child.future;
+  if (base.is_done()) {
+    child.was_done = true;
+  } else if (is_link(base.last_listener())) {
+    return;  // given twice
+  } else {
+    add_ref();
+    try {
+      child.link.watch(base, *this);
+    } catch (...) {
+      drop_ref();
+      throw;
+    }
+  }
+  ++expected_;
+}
+
+void GatherBase::begin() {
+  if (count_ == 0) return collect(), finish();
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (children_[i].was_done) count_in(*children_[i].future);
+  }
+}
+
+void GatherBase::abandon() noexcept {
+  for (std::size_t i = 0; i < added_; ++i) children_[i].link.forget();
+}
+
+void GatherBase::child_done(FutureBase& child) {
+  telling_ = &child;
+  count_in(child);
+}
+
+void GatherBase::count_in(FutureBase& child) {
+  ++done_;
+  if (is_done()) return child.set_retrieved();
+  if (!results_) {
+    if (child.is_cancelled()) return fail_with(child.take_cancelled());
+    if (std::exception_ptr error = child.exception()) return fail_with(std::move(error));
+  }
+  if (done_ < expected_) return;
+  if (cancelled_ != nullptr) {
+    for (std::size_t i = 0; i < count_; ++i) children_[i].future->set_retrieved();
+    return fail_with(last_cancelled());
+  }
+  try {
+    collect();
+  } catch (...) {  // a value could not be copied
+    return fail_with(std::current_exception());
+  }
+  finish();
+}
+
+bool GatherBase::cancel(const std::exception_ptr& cancelled) {
+  if (is_done()) return false;
+  bool any = false;
+  for (std::size_t i = 0; i < count_; ++i) {
+    if (children_[i].future->cancel(cancelled)) any = true;
+  }
+  if (any) cancelled_ = cancelled;
+  return any;
+}
+
+/// As asyncio has it: what the last child says, in the order given, even if it was not cancelled.
+std::exception_ptr GatherBase::last_cancelled() const {
+  FutureBase& last = *children_[count_ - 1].future;
+  if (last.is_cancelled()) return last.take_cancelled();
+  if (last.is_task()) {
+    const std::exception_ptr request = static_cast<const TaskBase&>(last).own_request();
+    if (request != nullptr) return request;
+  }
+  return without_message(cancelled_);
+}
+
+}  // namespace jumpcut::impl

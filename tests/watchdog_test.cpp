@@ -1,0 +1,325 @@
+// lib/fiber/watchdog.hpp: what is said of a step that holds up its loop.
+
+#include "fiber/watchdog.hpp"
+
+#include <jumpcut/lowlevel/park.hpp>
+#include <jumpcut/lowlevel/scheduler.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/symbols.hpp"
+#include "child.hpp"
+
+#include <dirent.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+using jumpcut::impl::Heartbeat;
+using jumpcut::impl::Progress;
+using jumpcut::impl::Stall;
+using jumpcut::impl::StallTimer;
+using jumpcut::lowlevel::Scheduler;
+using namespace std::chrono_literals;
+
+namespace {
+
+std::mutex mutex;
+std::vector<Stall> stalls;
+std::atomic<std::size_t> reported{0};
+
+/// On a busy machine any step may take long: only those that are meant to are noted.
+void note(const Stall& stall) {
+  const std::string text = stall.text();
+  const bool is_meant = text.find("::spin(") != text.npos || text.find("_pipe(") != text.npos;
+  if (stall.is_sampled && !is_meant) return;
+  const std::lock_guard lock(mutex);
+  stalls.push_back(stall);
+  reported = stalls.size();
+}
+
+void forget() {
+  const std::lock_guard lock(mutex);
+  stalls.clear();
+  reported = 0;
+}
+
+/// Does not wait, until it has been found out so often. ThreadSanitizer holds a signal back until
+/// the next call that it knows.
+[[gnu::noinline]] void spin(std::size_t times = 1) {
+  volatile unsigned work = 0;
+  while (reported < times) {
+    work = work + 1;
+    if (sanitized) usleep(100);
+  }
+  asm volatile("" : : : "memory");
+}
+
+Heartbeat watch_this_thread(std::chrono::nanoseconds threshold = 2ms) {
+  return Heartbeat(*jumpcut::impl::this_core, {.threshold = threshold, .report = &note});
+}
+
+/// As a loop does it.
+void run(Scheduler& scheduler, Heartbeat& heartbeat) {
+  heartbeat.begin();
+  scheduler.run();
+  heartbeat.end();
+}
+
+bool has_watchdog_thread() {
+  DIR* folder = opendir("/proc/self/task");
+  bool found = false;
+  while (const dirent* entry = folder == nullptr ? nullptr : readdir(folder)) {
+    std::ifstream file(std::string("/proc/self/task/") + entry->d_name + "/comm");
+    std::string name;
+    std::getline(file, name);
+    if (name == "jumpcut-watch") found = true;
+  }
+  if (folder != nullptr) closedir(folder);
+  return found;
+}
+
+}  // namespace
+
+// These two come first: the handler is put in place once a process, and ThreadSanitizer starts no
+// thread in the child of a process that has threads.
+
+namespace {
+
+std::atomic<int> foreign{0};
+
+void count_foreign(int) {
+  ++foreign;
+}
+
+}  // namespace
+
+TEST_CASE("a signal that is not the watchdog's goes to the handler that was there before") {
+  const Ended ended = in_child([] {
+    std::signal(SIGURG, &count_foreign);
+    Scheduler scheduler;
+    Heartbeat heartbeat = watch_this_thread();
+    std::raise(SIGURG);
+    expect(foreign == 1, "the earlier handler was called");
+    scheduler.spawn([] { spin(); });
+    run(scheduler, heartbeat);
+    expect(foreign == 1, "but not for the watchdog's signal");
+    expect(stalls.front().is_sampled, "which the watchdog's own handler took");
+  });
+  CHECK_THAT(ended.output, Catch::Equals(""));
+  CHECK(ended.exit_code == 0);
+}
+
+TEST_CASE("without a hook the report goes to standard error") {
+  const Ended ended = in_child([] {
+    Scheduler scheduler;
+    Heartbeat heartbeat(*jumpcut::impl::this_core, {.threshold = 2ms});
+    scheduler.spawn([&] {
+      // One that is counted now may have been another step's, on a busy machine; not both.
+      for (int step = 0; step < 2; ++step) {
+        const std::uint64_t before = heartbeat.stalls();
+        while (heartbeat.stalls() == before) usleep(100);
+        jumpcut::lowlevel::yield();
+      }
+    });
+    run(scheduler, heartbeat);
+    while (!Heartbeat::is_watchdog_resting()) usleep(100);  // all is written then
+  });
+  CHECK(ended.exit_code == 0);
+  CHECK_THAT(ended.output, Catch::Contains("jumpcut: task 'fiber-1' has run for "));
+}
+
+TEST_CASE("a task that does not wait is reported, with what it does and what it holds up") {
+  forget();
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  scheduler.spawn([] { spin(); }, {.name = "chess"});
+  scheduler.spawn([] {});
+  scheduler.spawn([] {});
+  run(scheduler, heartbeat);
+  CHECK(heartbeat.stalls() >= 1);
+  REQUIRE(stalls.front().is_sampled);
+  const std::string text = stalls.front().text();
+  CHECK_THAT(text, Catch::Matches("task 'chess' has run for [0-9.]+ s without awaiting "
+                                  "\\(it holds up 2 others\\):\n(    [^\n]+\n)+"));
+  CHECK_THAT(text, Catch::Contains("    (anonymous namespace)::spin(unsigned long) ("));
+  CHECK_THAT(text, !Catch::Contains("run_job"));
+  // A tool that holds signals back has frames of its own there.
+  jumpcut::impl::Symbols symbols;
+  if (!sanitized) CHECK_FALSE(symbols.find(stalls.front().sample.frames.front()).is_runtime);
+}
+
+TEST_CASE("a callback that does not return is reported as such") {
+  forget();
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  scheduler.call_soon([] { spin(); });
+  run(scheduler, heartbeat);
+  REQUIRE(stalls.front().is_sampled);
+  const std::string text = stalls.front().text();
+  CHECK_THAT(text,
+             Catch::StartsWith("a callback, or a call on the thread's own stack, has run for "));
+  CHECK_THAT(text, Catch::Contains("::spin("));
+}
+
+namespace {
+
+int pipe_ends[2];
+
+void note_and_write(const Stall& stall) {
+  note(stall);
+  (void)!write(pipe_ends[1], "x", 1);
+}
+
+[[gnu::noinline]] ssize_t read_from_pipe() {
+  char byte = 0;
+  const ssize_t length = read(pipe_ends[0], &byte, 1);
+  asm volatile("" : : : "memory");
+  return length;
+}
+
+}  // namespace
+
+TEST_CASE("a task that blocks in a system call is reported, and the call goes on") {
+  if (sanitized) return;  // ThreadSanitizer holds the signal back until read() returns
+  forget();
+  REQUIRE(pipe(pipe_ends) == 0);
+  Scheduler scheduler;
+  Heartbeat heartbeat(*jumpcut::impl::this_core, {.threshold = 2ms, .report = &note_and_write});
+  ssize_t length = 0;
+  scheduler.spawn([&] { length = read_from_pipe(); });
+  run(scheduler, heartbeat);
+  CHECK(length == 1);
+  REQUIRE(stalls.front().is_sampled);
+  CHECK_THAT(stalls.front().text(), Catch::Contains("::read_from_pipe("));
+  for (int end : pipe_ends) close(end);
+}
+
+TEST_CASE("a task that goes on not to wait is reported each time its time has doubled") {
+  forget();
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  scheduler.spawn([] { spin(4); });
+  run(scheduler, heartbeat);
+  const std::lock_guard lock(mutex);
+  for (std::size_t i = 1; i < stalls.size(); ++i) CHECK(stalls[i].lasted > stalls[i - 1].lasted);
+}
+
+TEST_CASE("a step is too long after the threshold, after twice that, after four times") {
+  StallTimer timer;
+  const Progress working{1, 7};
+  CHECK_FALSE(timer.look(working, 50ms, 100ms));  // when it began is not known
+  CHECK_FALSE(timer.look(working, 50ms, 100ms));
+  CHECK(timer.look(working, 50ms, 100ms));
+  CHECK(timer.is_first_report());
+  CHECK(timer.lasted() == 100ms);
+  CHECK_FALSE(timer.look(working, 50ms, 100ms));
+  CHECK(timer.look(working, 50ms, 100ms));
+  CHECK_FALSE(timer.is_first_report());
+  CHECK_FALSE(timer.look(working, 100ms, 100ms));
+  CHECK(timer.look(working, 100ms, 100ms));
+}
+
+TEST_CASE("a loop that gets on, or that sleeps, is not held up") {
+  StallTimer timer;
+  for (std::uint64_t step = 0; step < 10; ++step) CHECK_FALSE(timer.look({1, step}, 90ms, 100ms));
+  for (std::uint64_t turn = 1; turn < 20; turn += 2) {
+    CHECK_FALSE(timer.look({turn, 9}, 90ms, 100ms));  // has slept meanwhile
+  }
+  for (int i = 0; i < 10; ++i) CHECK_FALSE(timer.look({20, 9}, 90ms, 100ms));  // sleeps
+  CHECK_FALSE(timer.look({21, 9}, 90ms, 100ms));
+}
+
+TEST_CASE("what one loop does is not said of another that sleeps") {
+  forget();
+  Scheduler scheduler;
+  Heartbeat idle = watch_this_thread();
+  idle.begin();
+  idle.end();
+  std::thread other([] {
+    Scheduler there;
+    Heartbeat heartbeat = watch_this_thread();
+    there.spawn([] { spin(3); }, {.name = "elsewhere"});
+    run(there, heartbeat);
+  });
+  other.join();
+  CHECK(idle.stalls() == 0);
+  for (const Stall& stall : stalls) CHECK(stall.sample.name == "elsewhere");
+}
+
+TEST_CASE("the watchdog rests while no loop works, and comes when one does") {
+  forget();
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  run(scheduler, heartbeat);
+  while (!Heartbeat::is_watchdog_resting()) sched_yield();
+  scheduler.spawn([] { spin(); });
+  run(scheduler, heartbeat);
+  CHECK(heartbeat.stalls() >= 1);
+}
+
+TEST_CASE("where the stack of a stuck step can't be had, the report says so") {
+  forget();
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  sigset_t blocked;
+  sigset_t before;
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGURG);
+  pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  scheduler.spawn([] { spin(); });
+  run(scheduler, heartbeat);
+  CHECK_FALSE(stalls.front().is_sampled);
+  CHECK_THAT(stalls.front().text(), Catch::Contains("SIGURG is blocked"));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+TEST_CASE("JUMPCUT_WATCHDOG=off and a threshold of zero leave the watchdog out") {
+  const Ended ended = in_child([] {
+    Scheduler scheduler;
+    {
+      Heartbeat unwatched(*jumpcut::impl::this_core, {.threshold = 0s});
+      run(scheduler, unwatched);
+    }
+    setenv("JUMPCUT_WATCHDOG", "off", 1);
+    Heartbeat heartbeat = watch_this_thread();
+    run(scheduler, heartbeat);
+    expect(!has_watchdog_thread(), "no thread was started");
+  });
+  CHECK_THAT(ended.output, Catch::Equals(""));
+  CHECK(ended.exit_code == 0);
+}
+
+TEST_CASE("the watchdog's thread has a name") {
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  run(scheduler, heartbeat);
+  CHECK(has_watchdog_thread());
+}
+
+TEST_CASE("a forked child has a watchdog of its own") {
+  if (sanitized || !PLAIN_BUILD) return;  // nor can an emulator fork a process that has threads
+  forget();
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  run(scheduler, heartbeat);
+  REQUIRE(has_watchdog_thread());
+  const Ended ended = in_child([&] {
+    expect(!has_watchdog_thread(), "the thread is the parent's");
+    scheduler.spawn([] { spin(); });
+    run(scheduler, heartbeat);
+    expect(has_watchdog_thread(), "a thread was started");
+  });
+  CHECK_THAT(ended.output, Catch::Equals(""));
+  CHECK(ended.exit_code == 0);
+  CHECK(heartbeat.stalls() == 0);
+}
