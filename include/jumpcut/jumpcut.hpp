@@ -6,6 +6,7 @@
 #include <jumpcut/await_callback.hpp>
 #include <jumpcut/barrier.hpp>
 #include <jumpcut/cancelled.hpp>
+#include <jumpcut/channel.hpp>
 #include <jumpcut/clock.hpp>
 #include <jumpcut/condition.hpp>
 #include <jumpcut/context.hpp>
@@ -14,6 +15,7 @@
 #include <jumpcut/fiber_local.hpp>
 #include <jumpcut/future.hpp>
 #include <jumpcut/gather.hpp>
+#include <jumpcut/generator.hpp>
 #include <jumpcut/handle.hpp>
 #include <jumpcut/lock.hpp>
 #include <jumpcut/loop.hpp>
@@ -27,6 +29,7 @@
 #include <jumpcut/result.hpp>
 #include <jumpcut/run.hpp>
 #include <jumpcut/run_on_big_stack.hpp>
+#include <jumpcut/select.hpp>
 #include <jumpcut/semaphore.hpp>
 #include <jumpcut/shield.hpp>
 #include <jumpcut/sleep.hpp>

@@ -10,8 +10,9 @@ namespace jumpcut::lowlevel {
 
 std::string Fiber::name() const {
   if (job_ == nullptr) return "hub";
-  if (job_->name != nullptr) return job_->name;
-  return job_->prefix() + std::to_string(job_->number);
+  const impl::Job& job = job_->namesake();
+  if (job.name != nullptr) return job.name;
+  return job.prefix() + std::to_string(job.number);
 }
 
 Fiber::State Fiber::state() const noexcept {

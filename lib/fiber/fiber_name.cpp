@@ -20,7 +20,7 @@ struct FiberName {
       const lowlevel::StackNamer next = before.load(std::memory_order_relaxed);
       return next == nullptr ? 0 : next(stack, buffer, size);
     }
-    const Job& job = *core->running->job_;
+    const Job& job = core->running->job_->namesake();
     if (job.name == nullptr) {
       const std::size_t length = std::strlen(job.prefix());
       if (size < length) return 0;

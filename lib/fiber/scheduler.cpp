@@ -277,7 +277,9 @@ void Scheduler::fiber_main(void* argument, void*) {
   impl::sanitizers::arrived(fiber.tool_);
   do {
     scheduler.run_job(fiber);
-  } while (scheduler.next_job(fiber));
+    if (fiber.return_to_ != nullptr) [[unlikely]]
+      scheduler.go_back(fiber);
+  } while (fiber.job_ != nullptr || scheduler.next_job(fiber));
   scheduler.leave(fiber, scheduler.next());
 }
 
@@ -321,6 +323,19 @@ bool Scheduler::next_job(Fiber& fiber) noexcept {
   fiber.done_ = false;
   fiber.wait_ = nullptr;
   return true;
+}
+
+/// The job was begun by a fiber that goes on now. Returns if there is another job.
+void Scheduler::go_back(Fiber& fiber) noexcept {
+  Fiber& to = *std::exchange(fiber.return_to_, nullptr);
+  if (!reuse_ || fiber.pool_ != usual_pool_ || spare_ != nullptr) leave(fiber, to);
+  impl::jumpcut_set_control(hub.saved_.control);
+  spare_ = &fiber;
+  *error_number = 0;
+  transfer<impl::switch_inlined>(fiber, to);
+  if (fiber.job_ == nullptr) leave(fiber, hub);  // from drop_spare()
+  fiber.done_ = false;
+  fiber.wait_ = nullptr;
 }
 
 /// A fiber for the job: the spare one, or a new one on a stack from the pool.
@@ -369,20 +384,3 @@ void Scheduler::give_back(void* argument) noexcept {
 }
 
 }  // namespace jumpcut::lowlevel
-
-namespace jumpcut::impl {
-
-void SchedulerDoor::begin_now(Core& core, Job& job) {
-  struct Start {
-    Scheduler& scheduler;
-    lowlevel::Fiber& fiber;
-  } start{of(core), of(core).begin_apart(job)};
-  auto run = [](void* argument) noexcept {
-    const Start& self = *static_cast<Start*>(argument);
-    self.scheduler.run_aside(self.fiber);
-  };
-  if (core.on_hub()) return run(&start);
-  call_on_hub("create_task", run, &start);
-}
-
-}  // namespace jumpcut::impl

@@ -1,6 +1,7 @@
 #include "loop/loop_state.hpp"
 
 #include <jumpcut/error.hpp>
+#include <jumpcut/impl/generator_base.hpp>
 
 #include "base/check.hpp"
 #include "loop/shutdown.hpp"
@@ -214,14 +215,19 @@ void LoopState::close() {
   end_tasks();
   for (auto& part : parts) part->shut_down(false);
   closed = true;
+  GeneratorBase::abandon_all(*space);
   drop_queues();
 }
 
 /// Cancels what is left and lets it end, for a while.
 void LoopState::end_tasks() {
-  if (space->task_count == 0 || this_core != nullptr) return;
+  if (this_core != nullptr) return;
+  if (space->task_count == 0 && space->first_generator == nullptr) return;
   try {
-    loop.run_until_complete([this] { cancel_all_tasks(*this, options.shutdown_timeout); });
+    loop.run_until_complete([this] {
+      cancel_all_tasks(*this, options.shutdown_timeout);
+      GeneratorBase::close_all(*space);
+    });
   } catch (const Deadlock&) {  // the rest is named when the scheduler goes
   }
 }

@@ -1,5 +1,6 @@
 #include <jumpcut/run.hpp>
 
+#include <jumpcut/impl/generator_base.hpp>
 #include <jumpcut/sleep.hpp>
 
 #include "loop/alarm.hpp"
@@ -68,6 +69,7 @@ void Runner::close() {
     try {
       loop_->run_until_complete([&] {
         impl::cancel_all_tasks(state, state.options.shutdown_timeout);
+        impl::GeneratorBase::close_all(*state.space);
         for (auto& part : state.parts) part->shut_down(true);
       });
     } catch (const Deadlock&) {  // the loop names those that refuse to end

@@ -1,6 +1,7 @@
 #include <jumpcut/impl/task_base.hpp>
 
 #include <jumpcut/cancelled.hpp>
+#include <jumpcut/impl/generator_base.hpp>
 #include <jumpcut/impl/scope_base.hpp>
 #include <jumpcut/task.hpp>
 
@@ -29,6 +30,10 @@ void TaskBase::refuse_outside(const char* call) {
     text += "wrap the caller in create_task or run";
   } else if (core->on_hub()) {
     text += "this is a callback of the loop, which can't wait; wrap the caller in create_task";
+  } else if (GeneratorBase::is_ending(*core)) {
+    throw RuntimeError(std::string(call) +
+                       " in a generator that is being destroyed, which can't wait: call close() "
+                       "before its destructor");
   } else {
     text += "this fiber is not a task's; wrap the caller in create_task or run";
   }
@@ -268,13 +273,11 @@ void TaskBase::end_unstarted() noexcept {
   end_interrupted();
 }
 
-lowlevel::Fiber* TaskBase::move_to(lowlevel::Fiber& fiber) noexcept {
-  lowlevel::Fiber* before = fiber_;
-  fiber.task_ = this;
-  fiber.context_ = before->context_;
-  fiber.interrupted_ = before->interrupted_;
-  fiber_ = &fiber;
-  return before;
+void TaskBase::end_fiber(Core& core, lowlevel::Fiber& fiber) noexcept {
+  fiber.task_ = nullptr;
+  fiber.context_ = core.running->context_;
+  fiber.interrupted_ = false;
+  SchedulerDoor::visit_aside(core, fiber);
 }
 
 std::uint8_t phase_of(const TaskBase& task) noexcept {

@@ -26,6 +26,10 @@ class JUMPCUT_API Job {
   /// Instead of run(), without a stack, if `withdrawn` is set when its turn comes.
   virtual void end_unstarted() noexcept {}
 
+  /// Whose name its fiber goes by: its own, or the task's in whose name it runs. From a signal
+  /// handler too.
+  virtual const Job& namesake() const noexcept { return *this; }
+
   char* name = nullptr;      // owned by the job, or null
   std::uint64_t number = 0;  // of the scheduler's jobs, or the loop's tasks, from 1
   lowlevel::StackPool* pool = nullptr;

@@ -90,19 +90,24 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     if (future.is_done()) return;
     Core& core = core_of_task(call);
     lowlevel::Fiber& fiber = *core.running;
-    TaskBase& task = *fiber.task_;
-    if (&future == &task || &future.space() != task.space_) [[unlikely]]
-      refuse_await(future, call);
-    Waiter waiter;
-    lowlevel::begin_park(core, waiter.wait);
-    future.listen(waiter);
-    task.waiting_on_ = &future;
+    park_on(core, fiber, future, call);
     if (fiber.interrupted_) [[unlikely]]
-      task.park_interrupted(future);
-    core.switch_to_next<switch_inlined>();
-    task.waiting_on_ = nullptr;
-    if (fiber.interrupted_) [[unlikely]]
-      task.resume_interrupted(&future);
+      fiber.task_->resume_interrupted(&future);
+  }
+  /// The same for what can't be undone once the future is finished: a cancellation that comes after
+  /// that is left for the task's next wait.
+  [[gnu::always_inline]] static void wait_for_outcome(FutureBase& future, const char* call) {
+    if (future.is_done()) return;
+    Core& core = core_of_task(call);
+    lowlevel::Fiber& fiber = *core.running;
+    park_on(core, fiber, future, call);
+    if (fiber.interrupted_ && future.is_cancelled()) [[unlikely]]
+      fiber.task_->resume_interrupted(&future);
+  }
+  /// Throws Cancelled if such a one was left.
+  static void check_interrupted(FutureBase& future) {
+    lowlevel::Fiber& fiber = *this_core->running;
+    if (fiber.interrupted_) fiber.task_->resume_interrupted(&future);
   }
 
   /// Returns once all that is ready now has had its turn; throws Cancelled.
@@ -118,8 +123,31 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   /// Which context variables the running code refers to; null for the thread's own.
   static ContextCell*& context_place() noexcept;
 
-  /// Goes on in the task's name on another fiber: a generator's. Returns the fiber it was on.
-  lowlevel::Fiber* move_to(lowlevel::Fiber& fiber) noexcept;
+  /// Goes on in the task's name on another fiber, a generator's, until that calls come_back() or
+  /// has ended.
+  [[gnu::always_inline]] void visit(lowlevel::Fiber& fiber) noexcept {
+    fiber.task_ = this;
+    fiber.context_ = fiber_->context_;
+    fiber.interrupted_ = fiber_->interrupted_;
+    fiber_->wait_ = nullptr;
+    fiber_ = &fiber;
+    SchedulerDoor::visit(*this_core, fiber);
+  }
+  /// Leaves the fiber that it visits: the task's own one is the running one as soon as that is
+  /// switched to.
+  [[gnu::always_inline]] void come_back() noexcept {
+    lowlevel::Fiber& from = *fiber_;
+    from.return_to_->interrupted_ = from.interrupted_;
+    from.task_ = nullptr;
+    from.wait_ = nullptr;
+    fiber_ = from.return_to_;
+  }
+  /// Code of the fiber that it visits is inside a Context::run().
+  bool is_in_other_context() const noexcept {
+    return fiber_->context_ != fiber_->return_to_->context_;
+  }
+  /// Runs a fiber to its end, in no task's name: it can't wait.
+  static void end_fiber(Core& core, lowlevel::Fiber& fiber) noexcept;
 
  protected:
   ~TaskBase() = default;
@@ -174,6 +202,20 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     if (core == nullptr || core->running->task_ == nullptr) [[unlikely]]
       refuse_outside(call);
     return *core;
+  }
+  [[gnu::always_inline]] static void park_on(Core& core, lowlevel::Fiber& fiber, FutureBase& future,
+                                             const char* call) {
+    TaskBase& task = *fiber.task_;
+    if (&future == &task || &future.space() != task.space_) [[unlikely]]
+      refuse_await(future, call);
+    Waiter waiter;
+    lowlevel::begin_park(core, waiter.wait);
+    future.listen(waiter);
+    task.waiting_on_ = &future;
+    if (fiber.interrupted_) [[unlikely]]
+      task.park_interrupted(future);
+    core.switch_to_next<switch_inlined>();
+    task.waiting_on_ = nullptr;
   }
   static const ContextCell& creators_context() noexcept {
     const Core* core = this_core;

@@ -16,6 +16,7 @@ class Loop;
 namespace jumpcut::impl {
 
 class FutureBase;
+class GeneratorBase;
 class TaskBase;
 
 /// What the tasks and futures of one loop share. Outlives the loop as long as one of them is held:
@@ -27,6 +28,8 @@ struct JUMPCUT_API TaskSpace {
   std::size_t task_count = 0;
   std::uint64_t loop_number = 0;  ///< no other loop of the process has it, now or later
   std::uint64_t task_numbers = 0;
+  GeneratorBase* first_generator = nullptr;  ///< those that have begun and not ended
+  std::uint64_t generator_numbers = 0;
   bool debug = false;
   bool eager = false;  ///< tasks begin inside create_task
   std::uint64_t swallowed_cancellations = 0;

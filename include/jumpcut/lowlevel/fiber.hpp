@@ -15,6 +15,7 @@ class Job;
 class ContextCell;
 class TaskBase;
 struct FiberLocals;
+struct SchedulerDoor;
 struct FiberLocalKeys;
 struct FiberName;
 
@@ -68,6 +69,7 @@ class JUMPCUT_API alignas(64) Fiber {
   friend struct impl::FiberLocalKeys;
   friend struct impl::FiberName;
   friend class impl::TaskBase;
+  friend struct impl::SchedulerDoor;
   friend void begin_park(impl::Core& core, Wait& wait);
 
   Fiber() noexcept = default;
@@ -90,6 +92,7 @@ class JUMPCUT_API alignas(64) Fiber {
   Fiber* next_ = nullptr;  // the scheduler's list of fibers that have a stack
   Fiber* previous_ = nullptr;
   impl::ToolStack tool_;
+  Fiber* return_to_ = nullptr;  // who switched here, and goes on when the job has ended
 };
 
 }  // namespace jumpcut::lowlevel

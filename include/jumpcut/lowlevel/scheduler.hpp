@@ -140,6 +140,7 @@ class JUMPCUT_API Scheduler : private impl::Core {
   static void fiber_main(void* fiber, void* message);
   void run_job(Fiber& fiber) noexcept;
   bool next_job(Fiber& fiber) noexcept;
+  void go_back(Fiber& fiber) noexcept;
   void drop_spare() noexcept;
   [[noreturn]] void leave(Fiber& done, Fiber& to) noexcept;
   static void give_back(void* fiber) noexcept;
@@ -228,6 +229,19 @@ struct SchedulerDoor {
   JUMPCUT_API static void begin_now(Core& core, Job& job);
   /// A fiber for the job, to be switched to by whoever asks.
   static lowlevel::Fiber& make_fiber(Core& core, Job& job) { return of(core).begin_apart(job); }
+  /// Switches to it; goes on when that one calls go_back(), or its job has ended.
+  [[gnu::always_inline]] static void visit(Core& core, lowlevel::Fiber& fiber) noexcept {
+    fiber.return_to_ = core.running;
+    core.transfer<switch_inlined>(*core.running, fiber);
+  }
+  /// From the running fiber to the one that visits it; goes on with the next visit.
+  [[gnu::always_inline]] static void go_back(Core& core) noexcept {
+    lowlevel::Fiber& fiber = *core.running;
+    core.transfer<switch_inlined>(fiber, *fiber.return_to_);
+  }
+  /// The same as visit(), for who must see the job end: by way of the hub, where a fiber runs
+  /// aside.
+  JUMPCUT_API static void visit_aside(Core& core, lowlevel::Fiber& fiber);
   /// function(argument) on the hub of this thread; turn() runs what is ready.
   static void while_running(Scheduler& scheduler, void (*function)(void*), void* argument) {
     scheduler.while_running(function, argument);
