@@ -4,6 +4,7 @@
 
 #include <jumpcut/as_completed.hpp>
 #include <jumpcut/barrier.hpp>
+#include <jumpcut/call_graph.hpp>
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/clock.hpp>
 #include <jumpcut/condition.hpp>
@@ -11,6 +12,7 @@
 #include <jumpcut/error.hpp>
 #include <jumpcut/event.hpp>
 #include <jumpcut/fiber_local.hpp>
+#include <jumpcut/frame.hpp>
 #include <jumpcut/future.hpp>
 #include <jumpcut/gather.hpp>
 #include <jumpcut/handle.hpp>

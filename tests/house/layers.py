@@ -44,6 +44,7 @@ PUBLIC = {
     "run_on_big_stack.hpp": "fiber",
 
     "context.hpp": "task",
+    "frame.hpp": "task",
     "future.hpp": "task",
     "gather.hpp": "task",
     "impl/bindings.hpp": "task",
@@ -65,6 +66,8 @@ PUBLIC = {
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
+
+    "call_graph.hpp": "debug",
 
     "barrier.hpp": "sync",
     "condition.hpp": "sync",
