@@ -5,7 +5,6 @@
 #include <jumpcut/impl/handle_state.hpp>
 #include <jumpcut/impl/task_base.hpp>
 
-#include <concepts>
 #include <cstdint>
 #include <exception>
 #include <string>
@@ -111,7 +110,7 @@ class Future : public AnyFuture {
     settable("set_exception").fail(std::move(error));
   }
   template <class Error>
-  requires(!std::same_as<std::decay_t<Error>, std::exception_ptr>) void set_exception(
+  requires(!std::is_convertible_v<Error, std::exception_ptr>) void set_exception(
       Error&& error) const {
     set_exception(std::make_exception_ptr(std::forward<Error>(error)));
   }

@@ -3,6 +3,7 @@
 /// All of jumpcut.
 
 #include <jumpcut/as_completed.hpp>
+#include <jumpcut/await_callback.hpp>
 #include <jumpcut/barrier.hpp>
 #include <jumpcut/call_graph.hpp>
 #include <jumpcut/cancelled.hpp>

@@ -64,7 +64,8 @@ struct LoopStats {
   std::uint64_t ticks = 0;
   std::uint64_t polls = 0;  ///< calls of the kernel's poller
   std::uint64_t swallowed_cancellations = 0;
-  std::uint64_t stalls = 0;  ///< steps that the watchdog reported
+  std::uint64_t stalls = 0;              ///< steps that the watchdog reported
+  std::uint64_t repeated_callbacks = 0;  ///< calls of await_callback's `done` beyond the first
 };
 
 /// An event loop: asyncio's. Runs callbacks and task steps in the order in which they became ready,

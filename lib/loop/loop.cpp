@@ -138,6 +138,7 @@ LoopStats Loop::stats() const {
   stats.polls = state_->polls;
   stats.swallowed_cancellations = state_->space->swallowed_cancellations;
   stats.stalls = state_->stalls();
+  stats.repeated_callbacks = state_->outsiders->repeated.load(std::memory_order_relaxed);
   return stats;
 }
 

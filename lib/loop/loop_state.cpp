@@ -42,24 +42,22 @@ lowlevel::SchedulerOptions scheduler_options(const LoopOptions& options) {
   return result;
 }
 
-/// What another thread handed over.
+/// What another thread handed over, with that thread's context.
 class PostedCall final : public PostedCallback {
  public:
-  PostedCall(std::unique_ptr<Posted> posted) : posted_(std::move(posted)) {}
+  explicit PostedCall(std::unique_ptr<Posted> posted) : posted_(std::move(posted)) {}
 
   void run() override {
-    ContextCell context;
     run_callback(
-        *space, context, "call_soon_threadsafe",
+        *this_core->tasks, context_, "call_soon_threadsafe",
         [](void* posted) { static_cast<Posted*>(posted)->call(); }, posted_.get(),
         typeid(*posted_.get()));
   }
   void dispose() noexcept override { delete this; }
 
-  TaskSpace* space = nullptr;
-
  private:
   std::unique_ptr<Posted> posted_;
+  ContextCell context_{current_context()};
 };
 
 }  // namespace
@@ -136,12 +134,15 @@ void LoopState::stop() noexcept {
   core.attention.fetch_or(stopping_bit, std::memory_order_relaxed);
 }
 
-bool LoopState::post(std::unique_ptr<Posted> posted) {
+bool post_to(PostQueue& queue, std::unique_ptr<Posted> posted) {
   auto call = std::make_unique<PostedCall>(std::move(posted));
-  call->space = space;
-  if (!posts->push(*call)) return false;
+  if (!queue.push(*call)) return false;
   static_cast<void>(call.release());
   return true;
+}
+
+bool LoopState::post(std::unique_ptr<Posted> posted) {
+  return post_to(*posts, std::move(posted));
 }
 
 void LoopState::wake() noexcept {

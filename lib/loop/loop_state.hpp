@@ -35,12 +35,6 @@ class Timer : public TimerNode, public Callback {
   ~Timer() = default;
 };
 
-/// What another thread, or a signal, has the loop run.
-class PostedCallback : public PostNode, public Callback {
- protected:
-  ~PostedCallback() = default;
-};
-
 /// Something of a layer above that lives as long as the loop, such as its default executor.
 class LoopPart {
  public:
@@ -58,7 +52,12 @@ class LoopPart {
 struct Outsiders {
   std::atomic<std::int64_t> threads{0};    ///< surely at work: a virtual clock waits for them too
   std::atomic<std::int64_t> callbacks{0};  ///< may never come
+  std::atomic<std::uint64_t> repeated{0};  ///< calls of a callback beyond its first
 };
+
+/// Has the loop whose queue that is make the call, in the context of now. False, and the call is
+/// dropped, once the loop is closed.
+bool post_to(PostQueue& queue, std::unique_ptr<Posted> posted);
 
 class LoopState {
  public:

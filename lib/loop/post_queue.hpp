@@ -12,16 +12,13 @@
 
 #pragma once
 
+#include <jumpcut/impl/posted_callback.hpp>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 namespace jumpcut::impl {
-
-/// Part of what is posted. The queue's from push() until drain() or close() returns it.
-struct PostNode {
-  PostNode* next = nullptr;
-};
 
 /// From any threads to one, the consumer: first in, first out. What one thread pushes keeps its
 /// order.

@@ -76,8 +76,10 @@ void LoopState::poll() {
   }
   const std::int64_t* next = timers.next();
   if (next == nullptr) {
-    if (!can_go_on()) throw_deadlock();
-    return wait_for_events(-1);
+    if (can_go_on()) return wait_for_events(-1);
+    take_posts();  // the last thing that somebody did who is gone by now
+    if (core.ready.empty()) throw_deadlock();
+    return;
   }
   const std::int64_t wait = *next - count(now());
   if (wait <= 0) {

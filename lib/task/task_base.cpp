@@ -124,12 +124,9 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
   if (is_done()) return false;
   if (space_->core == nullptr || !space_->core->on_its_thread()) refuse_end("cancel");
   ++cancels_;
-  if (space_->debug) told_ = cancelled;
-  if (waiting_on_ != nullptr && pass_on(cancelled)) return true;
-  must_cancel_ = true;
   request_ = cancelled;
   own_request_ = false;
-  if (waiting_on_ != nullptr && waiting_on_->cancel(cancelled)) return true;
+  if (waiting_on_ != nullptr && pass_on(cancelled)) return true;
   must_cancel_ = own_request_ = true;
   update_interrupted();
   return true;

@@ -60,9 +60,12 @@ PUBLIC = {
     "task.hpp": "task",
 
     "as_completed.hpp": "loop",
+    "await_callback.hpp": "loop",
     "clock.hpp": "loop",
     "handle.hpp": "loop",
+    "impl/callback_ticket.hpp": "loop",
     "impl/loop_handle.hpp": "loop",
+    "impl/posted_callback.hpp": "loop",
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
