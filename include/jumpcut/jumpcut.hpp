@@ -5,6 +5,7 @@
 #include <jumpcut/as_completed.hpp>
 #include <jumpcut/await_callback.hpp>
 #include <jumpcut/barrier.hpp>
+#include <jumpcut/call_graph.hpp>
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/channel.hpp>
 #include <jumpcut/clock.hpp>
@@ -13,6 +14,7 @@
 #include <jumpcut/error.hpp>
 #include <jumpcut/event.hpp>
 #include <jumpcut/fiber_local.hpp>
+#include <jumpcut/frame.hpp>
 #include <jumpcut/future.hpp>
 #include <jumpcut/gather.hpp>
 #include <jumpcut/generator.hpp>

@@ -29,6 +29,7 @@ struct ErrorContext {
   std::string message = {};
   std::exception_ptr exception = nullptr;  ///< null if there is none
   AnyFuture future = {};                   ///< the future or task concerned, or none
+  std::string created = {};  ///< in debug mode, where the task was created: a call a line
   /// The message, the future, and the exception's text.
   JUMPCUT_API std::string describe() const;
 };

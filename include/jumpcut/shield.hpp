@@ -15,6 +15,7 @@ class JUMPCUT_API ShieldBase : public FutureBase, public ChildOwner {
  public:
   void child_done(FutureBase& inner) final;
   void child_gone() noexcept final { drop_ref(); }
+  FutureBase* awaiter() noexcept final { return this; }
 
  protected:
   explicit ShieldBase(TaskSpace& space) noexcept : FutureBase(space, "shield()"), own_(*this) {}

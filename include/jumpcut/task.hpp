@@ -1,11 +1,14 @@
 #pragma once
 
 #include <jumpcut/context.hpp>
+#include <jumpcut/frame.hpp>
 #include <jumpcut/future.hpp>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -24,6 +27,15 @@ struct TaskOptions {
   /// Shares this context, instead of copying the creator's.
   const Context* context = nullptr;
 };
+
+namespace impl {
+
+JUMPCUT_API std::vector<Frame> get_stack(const TaskBase& task, std::optional<std::size_t> limit);
+JUMPCUT_API std::string format_stack(const TaskBase& task, std::optional<std::size_t> limit);
+JUMPCUT_API void print_stack(const TaskBase& task, std::FILE* file,
+                             std::optional<std::size_t> limit);
+
+}  // namespace impl
 
 /// What every handle of a task can do beside a future's.
 template <class Base>
@@ -60,6 +72,22 @@ class TaskHandle : public Base {
   std::string waiting_for() const {
     const impl::FutureBase* future = task("waiting_for").waiting_on();
     return future == nullptr ? std::string() : future->describe();
+  }
+  /// The calls on its stack, innermost first, whether it is parked, ready or running: at most
+  /// `limit`. None before it begins, and once it is done. Throws RuntimeError on another thread.
+  [[gnu::always_inline]] std::vector<Frame> get_stack(
+      std::optional<std::size_t> limit = std::nullopt) const {
+    return impl::get_stack(task("get_stack"), limit);
+  }
+  /// The same in words: what it is doing or waiting for, or what it failed with; then a line for
+  /// each call.
+  [[gnu::always_inline]] std::string format_stack(
+      std::optional<std::size_t> limit = std::nullopt) const {
+    return impl::format_stack(task("format_stack"), limit);
+  }
+  [[gnu::always_inline]] void print_stack(std::FILE* file = stderr,
+                                          std::optional<std::size_t> limit = std::nullopt) const {
+    impl::print_stack(task("print_stack"), file, limit);
   }
   /// It may be dropped: nobody will await it. Without this, a debug-mode loop reports a handle that
   /// is dropped while its task is pending.

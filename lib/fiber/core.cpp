@@ -33,6 +33,7 @@ bool Core::next_batch_by_hand() noexcept {
          static_cast<void*>(running->stack_.low), static_cast<void*>(running->stack_.top));
   }
   if ((attention.load(std::memory_order_relaxed) & aside) != 0) return false;
+  if (observer != nullptr) observer->ended();
   if (ready.head == tick_end) {
     if (attention.load(std::memory_order_relaxed) != 0) return false;
     ++ticks;
@@ -40,6 +41,7 @@ bool Core::next_batch_by_hand() noexcept {
     if (ready.empty()) return false;
   }
   batch_end = careful ? ready.head + 1 : tick_end;
+  if (observer != nullptr) observer->begins(ready.front());
   return true;
 }
 

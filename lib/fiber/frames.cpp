@@ -66,9 +66,15 @@ bool is_callable(std::string_view type) noexcept {
 /// The type of the function object of the user's that one of the runtime's templates, or of the
 /// standard's, is made for. Its body may be inlined there, and have no frame of its own.
 std::string callable_of(const Symbol& symbol) {
+  if (!symbol.is_runtime && !is_invoke(symbol)) return {};
+  return callable_among_arguments(symbol.function);
+}
+
+}  // namespace
+
+std::string callable_among_arguments(std::string_view function) {
   std::string callable;
-  if (!symbol.is_runtime && !is_invoke(symbol)) return callable;
-  std::string_view rest = template_arguments(symbol.function);
+  std::string_view rest = template_arguments(function);
   while (!rest.empty()) {
     int depth = 0;
     std::size_t end = 0;
@@ -83,8 +89,6 @@ std::string callable_of(const Symbol& symbol) {
   }
   return callable;
 }
-
-}  // namespace
 
 std::vector<std::uintptr_t> frames_of(lowlevel::Fiber& fiber) {
   std::vector<std::uintptr_t> frames(64);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace jumpcut::impl {
@@ -24,5 +25,9 @@ std::vector<Symbol> shown_frames(std::span<const std::uintptr_t> frames, Symbols
 
 /// A line for each of those, with four blanks before it.
 std::string frames_text(std::span<const std::uintptr_t> frames, Symbols& symbols);
+
+/// The last type among a template's arguments that looks like a function object of the user's, or
+/// nothing.
+std::string callable_among_arguments(std::string_view function);
 
 }  // namespace jumpcut::impl

@@ -66,7 +66,7 @@ Scheduler::~Scheduler() {
     }
   }
   if (alive_ > 0) {
-    impl::name_the_abandoned(*this, alive_);
+    if (names_abandoned_) impl::name_the_abandoned(*this, alive_);
     for (auto& pool : pools_) pool->leak();
     memory_.leak();
   }
@@ -139,6 +139,7 @@ void Scheduler::open_tick() noexcept {
   if (ready.head != tick_end) return;
   ++ticks;
   tick_end = ready.tail;
+  careful = has_canaries || observer != nullptr;
   batch_end = careful ? ready.head : tick_end;
 }
 
@@ -244,7 +245,7 @@ StackPool& Scheduler::pool_of(std::size_t stack_size) {
 Fiber& Scheduler::make_fiber(impl::Job& job) {
   StackPool& pool = *job.pool;
   const Stack stack = pool.take();
-  if (pool.guard_mode() == GuardMode::canary) careful = true;  // it may have had to fall back
+  if (pool.guard_mode() == GuardMode::canary) has_canaries = careful = true;  // it may have had to fall back
   static_assert(sizeof(Fiber) % 64 == 0);
   auto* fiber = new (stack.top - sizeof(Fiber)) Fiber;
   fiber->job_ = &job;

@@ -1,6 +1,7 @@
 #include "watchdog.hpp"
 
 #include "base/check.hpp"
+#include "base/own_threads.hpp"
 #include "base/symbols.hpp"
 #include "fiber/frames.hpp"
 
@@ -71,6 +72,8 @@ class Watchdog {
   /// In a forked child, which has the forking thread only, and that holds the mutex.
   void begin_anew() noexcept {
     new (&changed_) std::condition_variable;
+    if (is_running_) own_threads.fetch_sub(1, std::memory_order_relaxed);
+    is_counted_ = false;
     is_running_ = false;
     is_asleep_ = false;
     Heartbeat::watchdog_rests = true;
@@ -98,11 +101,15 @@ class Watchdog {
     errno = pthread_create(
         &thread, &attributes,
         [](void*) -> void* {
+          const OwnThread own;
+          instance().is_counted_ = true;
+          instance().is_counted_.notify_one();
           instance().run();
-          return nullptr;
         },
         nullptr);
     const bool started = errno == 0;
+    // Or a loop that looks for threads that could wake it would take it for one.
+    if (started) is_counted_.wait(false);
     if (started) pthread_setname_np(thread, "jumpcut-watch");
     pthread_sigmask(SIG_SETMASK, &mask, nullptr);
     pthread_attr_destroy(&attributes);
@@ -181,6 +188,7 @@ class Watchdog {
   Heartbeat* first_ = nullptr;
   bool is_running_ = false;
   bool is_asleep_ = false;
+  std::atomic<bool> is_counted_{false};
 };
 
 namespace {

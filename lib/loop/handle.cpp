@@ -4,6 +4,7 @@
 
 #include "loop/loop_state.hpp"
 
+#include <typeinfo>
 #include <utility>
 
 namespace jumpcut {
@@ -42,7 +43,8 @@ void LoopHandle::run() {
   if (cancelled_) return;
   called_ = true;
   run_callback(
-      space_, context_, what_, [](void* self) { static_cast<LoopHandle*>(self)->call(); }, this);
+      space_, context_, what_, [](void* self) { static_cast<LoopHandle*>(self)->call(); }, this,
+      typeid(*this));
   called_ = false;
   if (!kept_ || cancelled_) drop_function();
 }

@@ -1,6 +1,7 @@
 #include <jumpcut/loop.hpp>
 
 #include "base/check.hpp"
+#include "base/error_text.hpp"
 #include "loop/loop_state.hpp"
 
 #include <string>
@@ -105,7 +106,7 @@ void Loop::call_exception_handler(const ErrorContext& context) noexcept {
 
 void Loop::default_exception_handler(const ErrorContext& context) noexcept {
   try {
-    impl::warn("%s", context.describe().c_str());
+    impl::warn_text(context.describe());
   } catch (...) {
     impl::warn("no memory to describe an error");
   }
@@ -114,21 +115,13 @@ void Loop::default_exception_handler(const ErrorContext& context) noexcept {
 std::string ErrorContext::describe() const {
   std::string text = message.empty() ? "unhandled exception in the loop" : message;
   if (future) text += ", of " + future.base("describe").describe();
-  if (exception == nullptr) return text;
-  try {
-    std::rethrow_exception(exception);
-  } catch (const std::exception& error) {
-    text += std::string(": ") + error.what();
-  } catch (const Cancelled& error) {
-    text += ": " + error.describe();
-  } catch (...) {
-    text += ": an exception of unknown type";
-  }
+  if (exception != nullptr) text += ": " + impl::error_text(exception);
+  if (!created.empty()) text += "; it was created by\n" + created.substr(0, created.size() - 1);
   return text;
 }
 
 void Loop::set_debug(bool debug) {
-  state_->space->debug = debug;
+  state_->set_debug(debug);
 }
 
 bool Loop::get_debug() const noexcept {
@@ -144,7 +137,7 @@ LoopStats Loop::stats() const {
   stats.ticks = state_->core.ticks;
   stats.polls = state_->polls;
   stats.swallowed_cancellations = state_->space->swallowed_cancellations;
-  stats.stalls = state_->stalls.load(std::memory_order_relaxed);
+  stats.stalls = state_->stalls();
   stats.repeated_callbacks = state_->outsiders->repeated.load(std::memory_order_relaxed);
   return stats;
 }

@@ -4,7 +4,9 @@
 #include <jumpcut/impl/generator_base.hpp>
 
 #include "base/check.hpp"
+#include "loop/deadlock.hpp"
 #include "loop/shutdown.hpp"
+#include "task/task_origins.hpp"
 
 #include <charconv>
 #include <cstdlib>
@@ -53,7 +55,8 @@ class PostedCall final : public PostedCallback {
   void run() override {
     run_callback(
         *this_core->tasks, context_, "call_soon_threadsafe",
-        [](void* posted) { static_cast<Posted*>(posted)->call(); }, posted_.get());
+        [](void* posted) { static_cast<Posted*>(posted)->call(); }, posted_.get(),
+        typeid(*posted_.get()));
   }
   void dispose() noexcept override { delete this; }
 
@@ -77,14 +80,19 @@ LoopState::LoopState(Loop& owner, const LoopOptions& wanted)
   space->loop = &loop;
   static std::atomic<std::uint64_t> loops{0};
   space->loop_number = loops.fetch_add(1, std::memory_order_relaxed) + 1;
-  space->debug = options.debug;
+  set_debug(options.debug);
   space->eager = options.eager;
   space->report = [](TaskSpace& where, std::string_view message, std::exception_ptr error,
                      FutureBase* future) noexcept {
     if (where.loop == nullptr) return;
     try {
+      std::string created;
+      if (future != nullptr && future->is_task()) {
+        created = TaskOrigins::text(static_cast<const TaskBase&>(*future));
+      }
       of(*where.loop)
-          .report({std::string(message), std::move(error), AnyFuture(Ref<FutureBase>(future))});
+          .report({std::string(message), std::move(error), AnyFuture(Ref<FutureBase>(future)),
+                   std::move(created)});
     } catch (...) {
       warn("no memory to report: %.*s", static_cast<int>(message.size()), message.data());
     }
@@ -118,6 +126,9 @@ void LoopState::run_forever() {
     throw RuntimeError(
         "run_forever: a loop runs in this thread already; await what you want to run, or start a "
         "thread for the other loop");
+  }
+  if (options.watchdog && !heartbeat_.has_value() && clock == &SteadyClock::instance()) {
+    heartbeat_.emplace(core, WatchOptions{.threshold = options.slow_callback_duration});
   }
   SchedulerDoor::while_running(
       scheduler, [](void* self) { static_cast<LoopState*>(self)->cycle(); }, this);
@@ -205,6 +216,12 @@ void LoopState::report(const ErrorContext& context) noexcept {
   }
 }
 
+void LoopState::set_debug(bool debug) noexcept {
+  space->debug = debug;
+  core.observe_steps(debug ? &slow_steps_ : nullptr);
+  core.attention.fetch_or(turning_bit, std::memory_order_relaxed);
+}
+
 void LoopState::close() {
   if (closed) return;
   check_thread("close");
@@ -216,6 +233,7 @@ void LoopState::close() {
   for (auto& part : parts) part->shut_down(false);
   closed = true;
   GeneratorBase::abandon_all(*space);
+  name_the_refusing();
   drop_queues();
 }
 
@@ -229,6 +247,24 @@ void LoopState::end_tasks() {
       GeneratorBase::close_all(*space);
     });
   } catch (const Deadlock&) {  // the rest is named when the scheduler goes
+  }
+}
+
+/// Of tasks that are never going to end, nor to be known any more.
+void LoopState::name_the_refusing() noexcept {
+  const std::size_t count = space->task_count;
+  for (TaskBase* task = space->first_task; task != nullptr; task = task->next_task()) {
+    task->stop_watching();
+  }
+  if (count == 0) return;
+  SchedulerDoor::name_no_abandoned(scheduler);
+  try {
+    warn_text("a Loop is closed, but " + std::to_string(count) +
+              (count == 1 ? " task has" : " tasks have") +
+              " not ended; the stacks and what they hold are left as they are\n" +
+              parked_tasks_text(*space));
+  } catch (const std::exception&) {
+    warn("a Loop is closed, but %zu tasks have not ended", count);
   }
 }
 
@@ -254,21 +290,6 @@ void LoopState::drop_queues() noexcept {
     ready.give_up();
     entry.callback().dispose();
   }
-}
-
-void LoopState::throw_deadlock() {
-  std::string text = "deadlock: nothing is ready, no timer is set, no descriptor is watched, and " +
-                     std::string("nobody else could wake the loop");
-  std::vector<TaskBase*> tasks;
-  for (TaskBase* task = space->first_task; task != nullptr; task = task->next_task()) {
-    tasks.push_back(task);
-  }
-  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
-    text += "\n  task '" + (*task)->task_name() + "'";
-    if (const FutureBase* future = (*task)->waiting_on())
-      text += " waits for " + future->describe();
-  }
-  throw Deadlock(text);
 }
 
 }  // namespace jumpcut::impl

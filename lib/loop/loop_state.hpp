@@ -5,8 +5,10 @@
 #include <jumpcut/loop.hpp>
 #include <jumpcut/lowlevel/scheduler.hpp>
 
+#include "fiber/watchdog.hpp"
 #include "loop/poller.hpp"
 #include "loop/post_queue.hpp"
+#include "loop/slow_steps.hpp"
 #include "loop/timer_heap.hpp"
 
 #include <array>
@@ -87,6 +89,10 @@ class LoopState {
   /// From a signal handler too.
   void wake() noexcept;
   void report(const ErrorContext& context) noexcept;
+  void set_debug(bool debug) noexcept;
+  std::uint64_t stalls() const noexcept {
+    return heartbeat_.has_value() ? heartbeat_->stalls() : 0;
+  }
 
   static constexpr std::uint32_t posted_bit = 4;   // of Core::attention
   static constexpr std::uint32_t turning_bit = 8;  // timers, descriptors, or a mode want each tick
@@ -106,7 +112,6 @@ class LoopState {
   ExceptionHandler handler;
   std::vector<std::unique_ptr<LoopPart>> parts;
   std::uint64_t polls = 0;
-  std::atomic<std::uint64_t> stalls{0};
   std::atomic<bool> interrupted{false};  // SIGINT came a second time
   bool stopping = false;
   bool closed = false;
@@ -135,12 +140,15 @@ class LoopState {
   [[noreturn]] void throw_deadlock();
   void set_interest(int fd, Watched& watched);
   void end_tasks();
+  void name_the_refusing() noexcept;
   void drop_queues() noexcept;
 
   std::unordered_map<int, Watched> watched_;
   std::uint32_t generations_ = 0;
   std::array<PollEvent, 256> events_;
   std::optional<std::mt19937_64> random_;
+  SlowSteps slow_steps_{*this};
+  std::optional<Heartbeat> heartbeat_;  // once it has run
   bool wakes_registered_ = false;
 };
 

@@ -112,6 +112,7 @@ class FirstOf final : public DoneCallback {
   void run() override {
     if (waiting_ != nullptr && !waiting_->is_done()) waiting_->finish();
   }
+  FutureBase* awaiter() noexcept override { return waiting_; }
   void dispose() noexcept override {
     FutureBase& future = future_;
     future.space().give_back(this, sizeof *this);

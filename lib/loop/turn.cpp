@@ -53,7 +53,20 @@ void LoopState::turn() {
 }
 
 void LoopState::turn_batch() {
-  SchedulerDoor::turn(scheduler);
+  struct Beating {
+    explicit Beating(Heartbeat* one) noexcept : heartbeat(one) {
+      if (heartbeat != nullptr) heartbeat->begin();
+    }
+    ~Beating() {
+      if (heartbeat != nullptr) heartbeat->end();
+    }
+    Heartbeat* heartbeat;
+  };
+  {
+    const Beating beating(heartbeat_.has_value() ? &*heartbeat_ : nullptr);
+    SchedulerDoor::turn(scheduler);
+  }
+  slow_steps_.report();
 }
 
 void LoopState::poll() {

@@ -45,6 +45,7 @@ class Gate final : public ChildOwner {
         (when_ == ReturnWhen::first_exception && !child.is_cancelled() && child.exception());
     if (enough && waiting_ != nullptr && !waiting_->is_done()) waiting_->finish();
   }
+  FutureBase* awaiter() noexcept override { return waiting_; }
   void child_gone() noexcept override {
     if (--references_ != 0) return;
     TaskSpace& space = space_;

@@ -112,7 +112,9 @@ void FutureBase::refuse_end(const char* call) const {
 }
 
 void FutureBase::report_unretrieved() noexcept {
-  if (!std::exchange(unretrieved_, false) || space_->report == nullptr) return;
+  const bool unretrieved = unretrieved_;
+  unretrieved_ = false;
+  if (!unretrieved || space_->report == nullptr) return;
   space_->report(
       *space_,
       is_task_ ? "Task exception was never retrieved" : "Future exception was never retrieved",
@@ -120,6 +122,7 @@ void FutureBase::report_unretrieved() noexcept {
 }
 
 void FutureBase::last_ref() noexcept {
+  if (watched_) return static_cast<TaskBase*>(this)->last_handle_dropped();
   if (unretrieved_) {
     references_ = 1;  // whoever is told may hold it for a while
     report_unretrieved();

@@ -11,7 +11,11 @@ namespace jumpcut {
 namespace impl {
 
 void run_callback(TaskSpace& space, ContextCell& context, const char* what, void (*function)(void*),
-                  void* argument) noexcept {
+                  void* argument, const std::type_info& type) noexcept {
+  if (space.debug) {
+    space.callback = what;
+    space.callback_type = &type;
+  }
   ContextCell*& place = TaskBase::context_place();
   ContextCell* before = std::exchange(place, &context);
   try {
@@ -42,7 +46,7 @@ void DoneHandle::run() {
         auto& self = *static_cast<DoneHandle*>(argument);
         self.call(self.future_);
       },
-      this);
+      this, typeid(*this));
 }
 
 void DoneHandle::dispose() noexcept {

@@ -6,6 +6,7 @@
 #include <jumpcut/task.hpp>
 
 #include "base/check.hpp"
+#include "task/task_origins.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -72,6 +73,7 @@ void TaskBase::free_name() noexcept {
 
 void TaskBase::free_extras() noexcept {
   free_name();
+  if (space_->origins != nullptr) space_->origins->forget(*this);
   if (context_ != &own_context_) static_cast<SharedContext*>(context_)->drop_ref();
   context_ = &own_context_;
 }
@@ -80,6 +82,34 @@ void TaskBase::equip(const TaskRequest& request) {
   if (request.stack_size != 0) pool = &SchedulerDoor::pool_of(*space_->core, request.stack_size);
   if (!request.name.empty()) rename(request.name);
   if (request.context != nullptr) share_context(*request.context);
+}
+
+void TaskBase::submit_by_hand(bool eager) {
+  if (space_->debug) TaskOrigins::note(*this);
+  if (eager || space_->eager) {
+    submit_eager();
+  } else {
+    SchedulerDoor::submit(*space_->core, *this);
+  }
+  if (!space_->debug || is_done()) return;
+  watched_ = true;
+  --references_;  // the loop's: there is the creator's
+}
+
+void TaskBase::last_handle_dropped() noexcept {
+  watched_ = false;
+  references_ = 1;  // the loop's
+  if (!space_->debug || space_->report == nullptr || awaited_ || detached_ || cancels_ != 0) return;
+  if (std::uncaught_exceptions() > 0) return;  // which is the news then
+  try {
+    space_->report(*space_,
+                   "the last handle of task '" + task_name() +
+                       "' was dropped while it was pending, and nobody awaits it: keep the handle, "
+                       "await it, or detach() it",
+                   nullptr, this);
+  } catch (const std::bad_alloc&) {
+    warn("the last handle of a pending task was dropped; there is no memory to say more");
+  }
 }
 
 void TaskBase::submit_eager() {

@@ -44,6 +44,7 @@ PUBLIC = {
     "run_on_big_stack.hpp": "fiber",
 
     "context.hpp": "task",
+    "frame.hpp": "task",
     "future.hpp": "task",
     "gather.hpp": "task",
     "generator.hpp": "task",
@@ -72,6 +73,8 @@ PUBLIC = {
     "sleep.hpp": "loop",
     "testing.hpp": "loop",
     "wait.hpp": "loop",
+
+    "call_graph.hpp": "debug",
 
     "barrier.hpp": "sync",
     "channel.hpp": "sync",

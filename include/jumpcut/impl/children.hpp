@@ -18,6 +18,8 @@ class ChildOwner {
   virtual void child_done(FutureBase& child) = 0;
   /// One child does not refer to it any more.
   virtual void child_gone() noexcept = 0;
+  /// See DoneCallback::awaiter().
+  virtual FutureBase* awaiter() noexcept = 0;
 
  protected:
   ~ChildOwner() = default;
@@ -36,6 +38,7 @@ class JUMPCUT_API Child final : public DoneCallback {
   void forget() noexcept;
   void run() override;
   void dispose() noexcept override;
+  FutureBase* awaiter() noexcept override { return owner_->awaiter(); }
 
  private:
   FutureBase* future_ = nullptr;

@@ -25,6 +25,18 @@ struct HubCall {
   lowlevel::Fiber* caller = nullptr;
 };
 
+/// Is told of each step, on whatever stack that happens: it must neither throw nor park.
+class StepObserver {
+ public:
+  /// The entry is about to be taken.
+  virtual void begins(Entry entry) noexcept = 0;
+  /// What was taken last has parked or ended. Also where nothing was.
+  virtual void ended() noexcept = 0;
+
+ protected:
+  ~StepObserver() = default;
+};
+
 /// What the running thread's Scheduler switches with: the part of it that park, wake and yield
 /// touch, inlined into their callers.
 ///
@@ -46,10 +58,13 @@ struct JUMPCUT_API Core {
   std::atomic<std::uint32_t> attention{0};
   /// Of `attention`: one fiber runs aside, and gives the thread back to the hub.
   static constexpr std::uint32_t aside = 2;
-  /// Each step is a batch of its own, for what must be looked at between two: canaries.
+  /// Each step is a batch of its own, for what must be looked at between two: canaries, and what
+  /// the observer wants to know.
   bool careful = false;
+  bool has_canaries = false;
   /// Where this tick ends: batch_end, unless careful.
   std::uint64_t tick_end = 0;
+  StepObserver* observer = nullptr;  ///< see observe_steps()
   /// Where this thread keeps its scheduler: tells one thread from another.
   Core* const* thread = &this_core;
   /// The tasks that run here, if a Loop does.
@@ -58,6 +73,14 @@ struct JUMPCUT_API Core {
   Fiber hub;
 
   Core() noexcept;
+
+  /// From the next step on, with null from the next tick that the hub begins.
+  void observe_steps(StepObserver* by) noexcept {
+    observer = by;
+    if (by == nullptr || careful) return;
+    careful = true;
+    if (batch_end == tick_end) batch_end = ready.head;
+  }
 
   bool on_hub() const noexcept { return running == &hub; }
   bool on_its_thread() const noexcept { return thread == &this_core; }

@@ -42,11 +42,17 @@ class Waiter final : public Listener {
   lowlevel::Wait wait;
 };
 
+class FutureBase;
+
 /// Runs on the hub, in its turn in the ready queue, after the future is done, which is counted as
 /// held until then: dispose() drops that reference. listen() reserves its place in the queue.
 class DoneCallback : public Listener, public Callback {
  public:
   DoneCallback() noexcept : Listener(false) {}
+
+  /// For reports: the future that depends on this one, or the Waiting of the task that waits for it
+  /// and maybe for others; null if nobody goes on by it.
+  virtual FutureBase* awaiter() noexcept { return nullptr; }
 
  protected:
   ~DoneCallback() = default;
@@ -117,7 +123,7 @@ class JUMPCUT_API FutureBase {
   void add_ref() noexcept { ++references_; }
   void drop_ref() noexcept {
     if (--references_ != 0) return;
-    if (unretrieved_ || first_ != nullptr) [[unlikely]]
+    if (unretrieved_ || watched_ || first_ != nullptr) [[unlikely]]
       return last_ref();
     destroy();
   }
@@ -174,7 +180,10 @@ class JUMPCUT_API FutureBase {
   State state_ = State::pending;
   bool is_task_ = false;
   bool on_stack_ = false;
-  bool unretrieved_ = false;   // it failed, and nobody knows
+  bool unretrieved_ : 1 = false;  // it failed, and nobody knows
+  // A task that is not done, in debug mode: its loop's reference is not counted, so that the last
+  // handle is seen to go.
+  bool watched_ : 1 = false;
   bool awaited_ = false;       // somebody waits or waited for it
   bool message_once_ = false;  // of a cancelled one: see take_cancelled()
 

@@ -32,6 +32,7 @@ class JUMPCUT_API GatherBase : public FutureBase, public ChildOwner {
   bool cancel(const std::exception_ptr& cancelled) override;
   void child_done(FutureBase& child) final;
   void child_gone() noexcept final { drop_ref(); }
+  FutureBase* awaiter() noexcept final { return this; }
 
  protected:
   /// `results`: errors count as values.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <type_traits>
+#include <typeinfo>
 #include <utility>
 
 namespace jumpcut::impl {
@@ -36,9 +37,10 @@ T take_value(std::optional<T>& value) {
 }
 
 /// Runs function(argument) as the loop runs callbacks: with this context, and what it throws goes
-/// to the exception handler, with `what` in the message.
+/// to the exception handler, with `what` in the message. `type` is what the function is kept in.
 JUMPCUT_API void run_callback(TaskSpace& space, ContextCell& context, const char* what,
-                              void (*function)(void*), void* argument) noexcept;
+                              void (*function)(void*), void* argument,
+                              const std::type_info& type = typeid(void)) noexcept;
 
 /// A user's done-callback.
 class JUMPCUT_API DoneHandle : public DoneCallback {

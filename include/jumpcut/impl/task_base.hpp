@@ -47,6 +47,8 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     const Core* core = this_core;
     return core == nullptr ? nullptr : core->running->task_;
   }
+  /// The one whose body runs on the fiber, or null.
+  static TaskBase* of(const lowlevel::Fiber& fiber) noexcept { return fiber.task_; }
   /// The running task; throws RuntimeError, with `call`'s name, where there is none.
   static TaskBase& running(const char* call) {
     TaskBase* task = current();
@@ -77,6 +79,14 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   /// Nobody needs to hold its handle, nor look at its result.
   void detach() noexcept { detached_ = true; }
   bool is_detached() const noexcept { return detached_; }
+  /// In debug mode: its last handle is gone while it is not done.
+  void last_handle_dropped() noexcept;
+  /// It need not be known when that happens.
+  void stop_watching() noexcept {
+    if (!watched_) return;
+    watched_ = false;
+    add_ref();  // the loop's
+  }
 
   /// The innermost level-triggered scope that its code is in (impl/scope_base.hpp).
   ScopeBase* scope() const noexcept { return scope_; }
@@ -159,8 +169,8 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     number = ++space_->task_numbers;
     add_ref();  // the loop's
     link();
-    if (eager) [[unlikely]]
-      return submit_eager();
+    if (eager || space_->eager || space_->debug) [[unlikely]]
+      return submit_by_hand(eager);
     SchedulerDoor::submit(*space_->core, *this);
   }
 
@@ -231,6 +241,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   void end_interrupted() noexcept;
   void free_extras() noexcept;
   void free_name() noexcept;
+  void submit_by_hand(bool eager);
   void submit_eager();
   void share_context(const Context& context);
 
@@ -241,6 +252,8 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     ++space_->task_count;
   }
   [[gnu::always_inline]] void leave() noexcept {
+    if (watched_) [[unlikely]]
+      stop_watching();
     if (next_ != nullptr) next_->previous_ = previous_;
     (previous_ != nullptr ? previous_->next_ : space_->first_task) = next_;
     --space_->task_count;
@@ -335,7 +348,7 @@ class TaskOf final : public Valued<TaskBase, T> {
     task->pool = SchedulerDoor::usual_pool(*space.core);
     if (!request.name.empty() || request.stack_size != 0 || request.context != nullptr) [[unlikely]]
       task->equip(request);
-    task->submit(request.eager || space.eager);
+    task->submit(request.eager);
     task->add_ref();
     return *task;
   }

@@ -7,7 +7,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <string_view>
+#include <typeinfo>
 
 namespace jumpcut {
 class Loop;
@@ -18,6 +20,7 @@ namespace jumpcut::impl {
 class FutureBase;
 class GeneratorBase;
 class TaskBase;
+class TaskOrigins;
 
 /// What the tasks and futures of one loop share. Outlives the loop as long as one of them is held:
 /// the loop is then gone (`core` is null), and whatever needs it says so.
@@ -30,8 +33,11 @@ struct JUMPCUT_API TaskSpace {
   std::uint64_t task_numbers = 0;
   GeneratorBase* first_generator = nullptr;  ///< those that have begun and not ended
   std::uint64_t generator_numbers = 0;
-  bool debug = false;
-  bool eager = false;  ///< tasks begin inside create_task
+  bool debug : 1 = false;
+  bool eager : 1 = false;  ///< tasks begin inside create_task
+  const char* callback = nullptr;  ///< debug: the kind of the user's callback that ran last
+  const std::type_info* callback_type = nullptr;  ///< debug: what it was kept in
+  std::shared_ptr<TaskOrigins> origins = nullptr;  ///< debug: where tasks were created
   std::uint64_t swallowed_cancellations = 0;
   /// Reports to the loop's exception handler; never throws.
   void (*report)(TaskSpace& space, std::string_view message, std::exception_ptr error,

@@ -153,6 +153,7 @@ class JUMPCUT_API Scheduler : private impl::Core {
   Fiber* fibers_ = nullptr;  // all that have a stack
   bool reuse_ = true;        // a stack may go to the next job as it is
   bool is_running_ = false;
+  bool names_abandoned_ = true;
   std::vector<std::unique_ptr<StackPool>> pools_;  // the usual one first
   SchedulerOptions options_;
   Scheduler* next_scheduler_ = nullptr;  // see lib/fiber/scheduler_list.hpp
@@ -247,6 +248,10 @@ struct SchedulerDoor {
     scheduler.while_running(function, argument);
   }
   static void turn(Scheduler& scheduler) { scheduler.turn(); }
+  /// Who is parked for ever was named already.
+  static void name_no_abandoned(Scheduler& scheduler) noexcept {
+    scheduler.names_abandoned_ = false;
+  }
   static bool is_running(const Scheduler& scheduler) noexcept { return scheduler.is_running_; }
 };
 

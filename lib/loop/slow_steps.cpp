@@ -1,0 +1,64 @@
+#include "loop/slow_steps.hpp"
+
+#include "base/symbols.hpp"
+#include "fiber/frames.hpp"
+#include "loop/loop_state.hpp"
+
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <new>
+#include <utility>
+
+namespace jumpcut::impl {
+
+namespace {
+
+/// Of the callback that ran last: "call_soon callback main()::{lambda()#1}".
+std::string callback_name(const TaskSpace& space) {
+  if (space.callback == nullptr) return "a callback";
+  const std::string function =
+      callable_among_arguments(demangle(space.callback_type->name()));
+  return std::string(space.callback) + (function.empty() ? " callback" : " callback " + function);
+}
+
+}  // namespace
+
+void SlowSteps::begins(Entry entry) noexcept {
+  name_.clear();
+  loop_.space->callback = nullptr;
+  try {
+    // It may be gone when its step has ended.
+    if (entry.is_fiber()) {
+      const TaskBase* task = TaskBase::of(entry.fiber());
+      name_ = task != nullptr ? task->describe() : "fiber '" + entry.fiber().name() + "'";
+    } else if (entry.is_job()) {
+      const Job& job = entry.job();
+      name_ = job.is_task ? static_cast<const TaskBase&>(job).describe() : "a fiber";
+    }
+  } catch (const std::bad_alloc&) {  // named as a callback, then
+  }
+  began_ = loop_.now();
+  under_way_ = true;
+}
+
+void SlowSteps::ended() noexcept {
+  if (!std::exchange(under_way_, false)) return;
+  const std::chrono::nanoseconds took = loop_.now() - began_;
+  if (took < loop_.options.slow_callback_duration) return;
+  std::array<char, 48> time{};
+  std::snprintf(time.data(), time.size(), " took %.3f s",
+                std::chrono::duration<double>(took).count());
+  try {
+    slow_.push_back("Executing " + (name_.empty() ? callback_name(*loop_.space) : name_) +
+                    time.data());
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+void SlowSteps::report() noexcept {
+  under_way_ = false;
+  for (const std::string& text : std::exchange(slow_, {})) loop_.report({text});
+}
+
+}  // namespace jumpcut::impl
