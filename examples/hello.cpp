@@ -1,29 +1,37 @@
-// hello: two fibers; one stops in the middle of a function, the other lets it go on.
+// hello: two tasks, and one that awaits another.
 //
 //   $ ./hello
-//   guest: may I have tea?
-//   host: it is ready
-//   host: here you are
-//   guest: thank you
+//   main: kettle on
+//   kettle: heating
+//   clock: tick
+//   clock: tick
+//   kettle: boiling
+//   main: 2 cups of tea
 
 #include <jumpcut/jumpcut.hpp>
 
 #include <cstdio>
 
-using namespace jumpcut::lowlevel;
+using namespace std::chrono_literals;
+
+namespace {
+
+int boil() {  // a plain function; it may wait, and so may whoever calls it
+  std::puts("kettle: heating");
+  jumpcut::sleep(250ms);
+  std::puts("kettle: boiling");
+  return 2;
+}
+
+}  // namespace
 
 int main() {
-  Scheduler scheduler;
-  Wait tea;
-  scheduler.spawn([&] {
-    std::puts("guest: may I have tea?");
-    park(tea);  // stops here; others have the thread
-    std::puts("guest: thank you");
-  });
-  scheduler.spawn([&] {
-    std::puts("host: it is ready");
-    wake(tea);  // makes the guest ready, and goes on
-    std::puts("host: here you are");
-  });
-  scheduler.run();
+  jumpcut::run([] {
+    auto kettle = jumpcut::create_task(boil);
+    std::puts("main: kettle on");
+    auto clock = jumpcut::create_task([] {
+      for (;;) jumpcut::sleep(100ms), std::puts("clock: tick");
+    });
+    std::printf("main: %d cups of tea\n", jumpcut::await(kettle));
+  });  // what is still running is cancelled here
 }

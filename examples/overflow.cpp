@@ -1,4 +1,4 @@
-// overflow: a fiber that uses up its stack ends the program with its name, in a release build too.
+// overflow: a task that uses up its stack ends the program with its name, in a release build too.
 // The overflow happens in a child process, so that this one can show what it said.
 //
 //   $ ./overflow
@@ -22,9 +22,9 @@ int depth(int node) {
 }
 
 void overflow() {
-  jumpcut::lowlevel::Scheduler scheduler;
-  scheduler.spawn([] { std::printf("%d\n", depth(0)); }, {.name = "tree walk"});
-  scheduler.run();
+  jumpcut::run([] {
+    await(jumpcut::create_task([] { std::printf("%d\n", depth(0)); }, {.name = "tree walk"}));
+  });
 }
 
 }  // namespace
