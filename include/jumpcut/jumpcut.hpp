@@ -13,6 +13,7 @@
 #include <jumpcut/context.hpp>
 #include <jumpcut/error.hpp>
 #include <jumpcut/event.hpp>
+#include <jumpcut/exception_group.hpp>
 #include <jumpcut/fiber_local.hpp>
 #include <jumpcut/frame.hpp>
 #include <jumpcut/future.hpp>

@@ -22,6 +22,7 @@ PUBLIC = {
 
     "cancelled.hpp": "base",
     "error.hpp": "base",
+    "exception_group.hpp": "base",
     "impl/config.hpp": "base",
     "impl/export.hpp": "base",
     "impl/memory.hpp": "base",
