@@ -37,4 +37,5 @@
 #include <jumpcut/shield.hpp>
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>
+#include <jumpcut/task_group.hpp>
 #include <jumpcut/wait.hpp>

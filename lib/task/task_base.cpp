@@ -179,17 +179,15 @@ void TaskBase::set_scope(ScopeBase* scope) noexcept {
   update_interrupted();
 }
 
-namespace {
-
-ScopeBase* cancelled_scope(ScopeBase* scope) noexcept {
-  while (scope != nullptr && scope->cancelled() == nullptr) scope = scope->outer();
-  return scope;
+void TaskBase::scope_changed(bool before) {
+  update_interrupted();
+  const ScopeBase* scope = ScopeBase::in_effect(scope_);
+  if (before || scope == nullptr || waiting_on_ == nullptr) return;
+  pass_on(scope->cancelled());
 }
 
-}  // namespace
-
 void TaskBase::update_interrupted() noexcept {
-  const bool interrupted = must_cancel_ || cancelled_scope(scope_) != nullptr;
+  const bool interrupted = must_cancel_ || ScopeBase::in_effect(scope_) != nullptr;
   if (fiber_ != nullptr) {
     fiber_->interrupted_ = interrupted;
   } else {
@@ -202,7 +200,7 @@ void TaskBase::park_interrupted(FutureBase& future) {
   try {
     if (must_cancel_) {
       if (future.cancel(request_)) must_cancel_ = false;
-    } else if (const ScopeBase* scope = cancelled_scope(scope_)) {
+    } else if (const ScopeBase* scope = ScopeBase::in_effect(scope_)) {
       future.cancel(scope->cancelled());
     }
   } catch (const RecursionError&) {  // it parks all the same, and can't be told
@@ -224,7 +222,7 @@ void TaskBase::resume_interrupted(FutureBase* future) {
     std::rethrow_exception(request);
   }
   if (told || future != nullptr) return;  // a scope lets what was complete be
-  if (const ScopeBase* scope = cancelled_scope(scope_)) {
+  if (const ScopeBase* scope = ScopeBase::in_effect(scope_)) {
     std::rethrow_exception(std::exception_ptr(scope->cancelled()));
   }
 }

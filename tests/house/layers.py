@@ -50,6 +50,7 @@ PUBLIC = {
     "gather.hpp": "task",
     "generator.hpp": "task",
     "impl/bindings.hpp": "task",
+    "impl/body.hpp": "task",
     "impl/children.hpp": "task",
     "impl/future_base.hpp": "task",
     "impl/gather_base.hpp": "task",
@@ -61,6 +62,7 @@ PUBLIC = {
     "result.hpp": "task",
     "shield.hpp": "task",
     "task.hpp": "task",
+    "task_group.hpp": "task",
 
     "as_completed.hpp": "loop",
     "await_callback.hpp": "loop",

@@ -3,6 +3,7 @@
 #include <jumpcut/impl/task_base.hpp>
 
 #include <exception>
+#include <utility>
 
 namespace jumpcut::impl {
 
@@ -20,15 +21,46 @@ class ScopeBase {
   TaskBase& task() const noexcept { return task_; }
   /// The Cancelled that it throws, or null as long as it is not cancelled.
   const std::exception_ptr& cancelled() const noexcept { return cancelled_; }
+  /// Scopes around it don't reach what is inside.
+  bool is_shield() const noexcept { return shield_; }
+
+  /// The one whose cancellation reaches the code in `innermost`, or null.
+  static ScopeBase* in_effect(ScopeBase* innermost) noexcept {
+    for (ScopeBase* scope = innermost; scope != nullptr; scope = scope->outer_) {
+      if (scope->cancelled_ != nullptr) return scope;
+      if (scope->shield_) return nullptr;
+    }
+    return nullptr;
+  }
+  /// Whether one around it is cancelled, and reaches what is inside.
+  bool cancelled_from_outside() const noexcept { return !shield_ && in_effect(outer_) != nullptr; }
+
+  /// From here on; once.
+  void cancel(std::exception_ptr cancelled) {
+    const bool before = in_effect(task_.scope()) != nullptr;
+    cancelled_ = std::move(cancelled);
+    task_.scope_changed(before);
+  }
+  void set_shield(bool shield) {
+    const bool before = in_effect(task_.scope()) != nullptr;
+    shield_ = shield;
+    task_.scope_changed(before);
+  }
 
  protected:
   ~ScopeBase() { task_.set_scope(outer_); }
 
-  std::exception_ptr cancelled_;
-
  private:
   TaskBase& task_;
   ScopeBase* outer_;
+  std::exception_ptr cancelled_;
+  bool shield_ = false;
+};
+
+/// While it lives, no scope around it reaches the task.
+class Shield final : public ScopeBase {
+ public:
+  explicit Shield(TaskBase& task) : ScopeBase(task) { set_shield(true); }
 };
 
 }  // namespace jumpcut::impl

@@ -91,6 +91,9 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   /// The innermost level-triggered scope that its code is in (impl/scope_base.hpp).
   ScopeBase* scope() const noexcept { return scope_; }
   void set_scope(ScopeBase* scope) noexcept;
+  /// A scope was cancelled or shielded. `before`: one was in effect already. If it is now only,
+  /// what the task is parked on is cancelled.
+  void scope_changed(bool before);
   /// Looks again whether it must be told something when it next parks or goes on.
   void update_interrupted() noexcept;
 
