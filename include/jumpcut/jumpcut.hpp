@@ -6,6 +6,7 @@
 #include <jumpcut/await_callback.hpp>
 #include <jumpcut/barrier.hpp>
 #include <jumpcut/call_graph.hpp>
+#include <jumpcut/cancel_scope.hpp>
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/channel.hpp>
 #include <jumpcut/clock.hpp>
@@ -38,4 +39,6 @@
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>
 #include <jumpcut/task_group.hpp>
+#include <jumpcut/timeout.hpp>
 #include <jumpcut/wait.hpp>
+#include <jumpcut/wait_for.hpp>

@@ -79,6 +79,8 @@ class LoopState {
 
   TimePoint now() const { return clock->now(); }
   void add_timer(TimePoint when, Timer& timer);
+  /// It is due at once: behind what is ready now.
+  void add_due_timer(Timer& timer);
   /// It will not run, and is not touched any more. Nothing if it ran or was never added.
   void cancel_timer(Timer& timer) noexcept;
 

@@ -7,6 +7,7 @@
 #include "loop/interrupt.hpp"
 #include "loop/loop_state.hpp"
 #include "loop/shutdown.hpp"
+#include "task/relay.hpp"
 
 #include <utility>
 
@@ -83,48 +84,15 @@ namespace impl {
 
 namespace {
 
-/// Lets somebody go on when a future is done, or a time has come, whichever is first.
-class FirstOf final : public DoneCallback {
- public:
-  static bool wait(FutureBase& future, LoopState& loop, TimePoint when) {
-    if (future.is_done()) return true;
-    Waiting waiting(future.space(), "the end of a task");
-    auto* relay = new (future.space().take(sizeof(FirstOf))) FirstOf(future, waiting);
-    try {
-      future.listen(*relay);
-    } catch (...) {
-      future.space().give_back(relay, sizeof(FirstOf));
-      throw;
-    }
-    {
-      const Alarm alarm(loop, when, waiting);
-      TaskBase::wait_until_done(waiting, "close");
-    }
-    relay->waiting_ = nullptr;
-    if (relay->is_listed()) {
-      future.forget(*relay);
-      future.add_ref();  // which dispose() drops
-      relay->dispose();
-    }
-    return future.is_done();
-  }
-
-  void run() override {
-    if (waiting_ != nullptr && !waiting_->is_done()) waiting_->finish();
-  }
-  FutureBase* awaiter() noexcept override { return waiting_; }
-  void dispose() noexcept override {
-    FutureBase& future = future_;
-    future.space().give_back(this, sizeof *this);
-    future.drop_ref();
-  }
-
- private:
-  FirstOf(FutureBase& future, FutureBase& waiting) noexcept : future_(future), waiting_(&waiting) {}
-
-  FutureBase& future_;
-  FutureBase* waiting_;
-};
+/// Waits until the future is done or the time has come; true if it is done.
+bool wait_until(FutureBase& future, LoopState& loop, TimePoint when) {
+  if (future.is_done()) return true;
+  Waiting waiting(future.space(), "the end of a task");
+  const Relay relay(future, waiting);
+  const Alarm alarm(loop, when, waiting);
+  TaskBase::wait_until_done(waiting, "close");
+  return future.is_done();
+}
 
 }  // namespace
 
@@ -146,7 +114,7 @@ void cancel_all_tasks(LoopState& loop, std::chrono::nanoseconds longest) {
   }
   const TimePoint deadline = deadline_after(loop.now(), longest);
   for (const AnyTask& task : tasks) {
-    if (!FirstOf::wait(task.base("close"), loop, deadline)) return;
+    if (!wait_until(task.base("close"), loop, deadline)) return;
   }
   for (const AnyTask& task : tasks) {
     if (task.cancelled() || task.exception() == nullptr) continue;

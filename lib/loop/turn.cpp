@@ -161,6 +161,12 @@ void LoopState::add_timer(TimePoint when, Timer& timer) {
   }
 }
 
+void LoopState::add_due_timer(Timer& timer) {
+  core.ready.reserve();
+  timer.place = core.ready.tail;
+  core.ready.push(Entry(timer));
+}
+
 void LoopState::cancel_timer(Timer& timer) noexcept {
   if (timer.is_set()) {
     timers.cancel(timer);

@@ -66,18 +66,20 @@ PUBLIC = {
 
     "as_completed.hpp": "loop",
     "await_callback.hpp": "loop",
+    "cancel_scope.hpp": "loop",
     "clock.hpp": "loop",
     "handle.hpp": "loop",
     "impl/callback_ticket.hpp": "loop",
+    "impl/deadline.hpp": "loop",
     "impl/loop_handle.hpp": "loop",
     "impl/posted_callback.hpp": "loop",
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
     "testing.hpp": "loop",
+    "timeout.hpp": "loop",
     "wait.hpp": "loop",
-
-    "call_graph.hpp": "debug",
+    "wait_for.hpp": "loop",
 
     "barrier.hpp": "sync",
     "channel.hpp": "sync",
@@ -92,6 +94,8 @@ PUBLIC = {
     "queue.hpp": "sync",
     "select.hpp": "sync",
     "semaphore.hpp": "sync",
+
+    "call_graph.hpp": "debug",
 }
 
 
