@@ -89,7 +89,7 @@ class JUMPCUT_API TaskGroup {
   void cancel_parent(const std::exception_ptr& cancelled);
   void take_out(Member& member) noexcept;
 
-  impl::TaskBase* parent_ = nullptr;
+  impl::Ref<impl::TaskBase> parent_;
   Member* first_ = nullptr;  // in the order in which they were created
   Member* last_ = nullptr;
   std::size_t count_ = 0;

@@ -48,7 +48,7 @@ class JUMPCUT_API Timeout {
   State state_ = State::created;
   const char* call_ = "timeout";
   impl::SourceLocation where_;
-  impl::TaskBase* task_ = nullptr;
+  impl::Ref<impl::TaskBase> task_;
   std::uint32_t cancelling_ = 0;  // as it was when the scope was entered
   impl::DeadlineTimer* timer_ = nullptr;
 };

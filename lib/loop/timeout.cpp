@@ -28,7 +28,7 @@ void Timeout::run(impl::Body body, const char* call, const impl::SourceLocation&
   impl::TaskBase& task = impl::TaskBase::running(call);
   call_ = call;
   where_ = where;
-  task_ = &task;
+  task_ = impl::Ref<impl::TaskBase>(&task);
   cancelling_ = task.cancelling();
   impl::DeadlineTimer timer(
       impl::LoopState::of(*task.space().loop),

@@ -29,6 +29,7 @@ class TaskGroup::Member final : public impl::DoneCallback {
                    nullptr);
     }
   }
+  impl::FutureBase* awaiter() noexcept override { return group_.parent_.get(); }
   void dispose() noexcept override {
     impl::TaskBase& mine = task;
     this->~Member();
@@ -46,7 +47,7 @@ class TaskGroup::Member final : public impl::DoneCallback {
 };
 
 TaskGroup::~TaskGroup() {
-  JUMPCUT_CHECK(parent_ == nullptr, "a TaskGroup is destroyed while its tasks run");
+  JUMPCUT_CHECK(!parent_, "a TaskGroup is destroyed while its tasks run");
 }
 
 void TaskGroup::check_thread(const char* call) const {
@@ -115,7 +116,7 @@ void TaskGroup::run(impl::Body body, const impl::SourceLocation& where) {
         "task_group: this TaskGroup has already been entered; make one for each use");
   }
   impl::TaskBase& parent = impl::TaskBase::running("task_group");
-  parent_ = &parent;
+  parent_ = impl::Ref<impl::TaskBase>(&parent);
   where_ = where;
   cancelling_ = parent.cancelling();
   entered_ = true;
@@ -133,7 +134,7 @@ void TaskGroup::leave(std::exception_ptr error) {
   struct Left {
     TaskGroup& group;
     ~Left() {
-      group.parent_ = nullptr;
+      group.parent_ = {};
       group.errors_.clear();
       group.interrupt_ = nullptr;
     }
@@ -144,7 +145,7 @@ void TaskGroup::leave(std::exception_ptr error) {
   if (error != nullptr && interrupt_ == nullptr && impl::holds<Interrupted>(error)) {
     interrupt_ = error;
   }
-  if (error != nullptr && !aborting_) abort(parent_, where_);
+  if (error != nullptr && !aborting_) abort(parent_.get(), where_);
 
   const std::exception_ptr late = wait_for_members(propagate);
 
@@ -193,7 +194,7 @@ std::exception_ptr TaskGroup::wait_for_members(std::exception_ptr& propagate) {
       late = std::current_exception();
       if (!aborting_) {
         propagate = late;
-        abort(parent_, where_);
+        abort(parent_.get(), where_);
       }
     }
     waiting_ = nullptr;
@@ -255,7 +256,7 @@ void TaskGroup::cancel(impl::SourceLocation where) {
     cancel_on_enter_ = true;
     return;
   }
-  if (parent_ == nullptr || (exiting_ && count_ == 0)) return;
+  if (!parent_ || (exiting_ && count_ == 0)) return;
   check_thread("TaskGroup.cancel");
   if (aborting_) return;
   abort(impl::TaskBase::current(), where);
