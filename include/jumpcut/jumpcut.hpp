@@ -7,6 +7,7 @@
 #include <jumpcut/clock.hpp>
 #include <jumpcut/context.hpp>
 #include <jumpcut/error.hpp>
+#include <jumpcut/executor.hpp>
 #include <jumpcut/fiber_local.hpp>
 #include <jumpcut/future.hpp>
 #include <jumpcut/handle.hpp>
@@ -21,3 +22,7 @@
 #include <jumpcut/run_on_big_stack.hpp>
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>
+#include <jumpcut/thread_future.hpp>
+#include <jumpcut/thread_pool.hpp>
+#include <jumpcut/threadsafe.hpp>
+#include <jumpcut/to_thread.hpp>

@@ -62,6 +62,14 @@ PUBLIC = {
     "loop.hpp": "loop",
     "run.hpp": "loop",
     "sleep.hpp": "loop",
+
+    "executor.hpp": "executor",
+    "impl/executor_future.hpp": "executor",
+    "impl/thread_state.hpp": "executor",
+    "thread_future.hpp": "executor",
+    "thread_pool.hpp": "executor",
+    "threadsafe.hpp": "executor",
+    "to_thread.hpp": "executor",
 }
 
 
