@@ -15,6 +15,7 @@
 #include <jumpcut/error.hpp>
 #include <jumpcut/event.hpp>
 #include <jumpcut/exception_group.hpp>
+#include <jumpcut/executor.hpp>
 #include <jumpcut/fiber_local.hpp>
 #include <jumpcut/frame.hpp>
 #include <jumpcut/future.hpp>
@@ -39,6 +40,10 @@
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>
 #include <jumpcut/task_group.hpp>
+#include <jumpcut/thread_future.hpp>
+#include <jumpcut/thread_pool.hpp>
+#include <jumpcut/threadsafe.hpp>
 #include <jumpcut/timeout.hpp>
+#include <jumpcut/to_thread.hpp>
 #include <jumpcut/wait.hpp>
 #include <jumpcut/wait_for.hpp>

@@ -54,6 +54,8 @@ struct LoopOptions {
   std::chrono::nanoseconds slow_callback_duration = std::chrono::milliseconds(100);
   /// How long close() lets cancelled tasks clean up before it names those that refuse.
   std::chrono::nanoseconds shutdown_timeout = std::chrono::seconds(10);
+  /// How long Runner waits for the threads of the loop's own pool before it leaves them behind.
+  std::chrono::nanoseconds executor_shutdown_timeout = std::chrono::seconds(300);
 };
 
 /// How much is in the loop's queues, and what it did.

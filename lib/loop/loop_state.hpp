@@ -55,6 +55,18 @@ struct Outsiders {
   std::atomic<std::uint64_t> repeated{0};  ///< calls of a callback beyond its first
 };
 
+/// While it lives, which is on the loop's thread, a thread is at work for the loop.
+class AtWork {
+ public:
+  explicit AtWork(Outsiders& outsiders) noexcept : threads_(outsiders.threads) { ++threads_; }
+  AtWork(const AtWork&) = delete;
+  AtWork& operator=(const AtWork&) = delete;
+  ~AtWork() { --threads_; }
+
+ private:
+  std::atomic<std::int64_t>& threads_;
+};
+
 /// Has the loop whose queue that is make the call, in the context of now. False, and the call is
 /// dropped, once the loop is closed.
 bool post_to(PostQueue& queue, std::unique_ptr<Posted> posted);

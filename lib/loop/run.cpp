@@ -71,7 +71,8 @@ void Runner::close() {
       loop_->run_until_complete([&] {
         impl::cancel_all_tasks(state, state.options.shutdown_timeout);
         impl::GeneratorBase::close_all(*state.space);
-        for (auto& part : state.parts) part->shut_down(true);
+        // They wait, and there may be more of them afterwards.
+        for (std::size_t i = 0; i < state.parts.size(); ++i) state.parts[i]->shut_down(true);
       });
     } catch (const Deadlock&) {  // the loop names those that refuse to end
     }

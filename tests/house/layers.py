@@ -95,6 +95,14 @@ PUBLIC = {
     "select.hpp": "sync",
     "semaphore.hpp": "sync",
 
+    "executor.hpp": "executor",
+    "impl/executor_future.hpp": "executor",
+    "impl/thread_state.hpp": "executor",
+    "thread_future.hpp": "executor",
+    "thread_pool.hpp": "executor",
+    "threadsafe.hpp": "executor",
+    "to_thread.hpp": "executor",
+
     "call_graph.hpp": "debug",
 }
 
