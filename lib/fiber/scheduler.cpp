@@ -178,11 +178,15 @@ void Scheduler::step() {
   const impl::Entry entry = ready.front();
   if (entry.is_job() && entry.job().withdrawn) [[unlikely]]
     return end_withdrawn(entry.job());
-  if (entry.is_fiber() || entry.is_job()) {
-    Fiber& fiber = entry.is_job() ? begin(entry.job()) : entry.fiber();
+  if (entry.is_job()) {
+    Fiber* fiber = begin_or_end(entry.job());
     ready.pop();
-    run_fiber(fiber);
+    if (fiber != nullptr) run_fiber(*fiber);
     return;
+  }
+  if (entry.is_fiber()) {
+    ready.pop();
+    return run_fiber(entry.fiber());
   }
   ready.pop();
   ready.give_up();
@@ -332,6 +336,19 @@ Fiber& Scheduler::begin(impl::Job& job) {
   return fiber;
 }
 
+/// The same, or null if there is no stack and the job takes that as its end.
+Fiber* Scheduler::begin_or_end(impl::Job& job) {
+  try {
+    return &begin(job);
+  } catch (const std::bad_alloc&) {
+    if (!job.end_without_stack()) throw;
+  }
+  ready.give_up();
+  --alive_;
+  job.dispose();
+  return nullptr;
+}
+
 /// The same, for a job that was not in the ready queue. Throws ResourceError, disposes of nothing.
 Fiber& Scheduler::begin_apart(impl::Job& job) {
   ready.reserve();
@@ -368,20 +385,3 @@ void Scheduler::give_back(void* argument) noexcept {
 }
 
 }  // namespace jumpcut::lowlevel
-
-namespace jumpcut::impl {
-
-void SchedulerDoor::begin_now(Core& core, Job& job) {
-  struct Start {
-    Scheduler& scheduler;
-    lowlevel::Fiber& fiber;
-  } start{of(core), of(core).begin_apart(job)};
-  auto run = [](void* argument) noexcept {
-    const Start& self = *static_cast<Start*>(argument);
-    self.scheduler.run_aside(self.fiber);
-  };
-  if (core.on_hub()) return run(&start);
-  call_on_hub("create_task", run, &start);
-}
-
-}  // namespace jumpcut::impl

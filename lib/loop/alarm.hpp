@@ -15,6 +15,7 @@ class Alarm final : public Timer {
   ~Alarm() { loop_.cancel_timer(*this); }
 
   void run() override {
+    place = nowhere;  // or cancel_timer() would look for it in the whole ready queue
     if (!future_.is_done()) future_.finish();
   }
 

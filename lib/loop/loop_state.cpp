@@ -3,7 +3,6 @@
 #include <jumpcut/error.hpp>
 
 #include "base/check.hpp"
-#include "loop/shutdown.hpp"
 
 #include <charconv>
 #include <cstdlib>
@@ -30,6 +29,7 @@ LoopOptions with_environment(LoopOptions options) {
     }
     options.seed = number;
   }
+  if (options.clock == &SteadyClock::instance()) options.clock = nullptr;
   return options;
 }
 
@@ -40,23 +40,21 @@ lowlevel::SchedulerOptions scheduler_options(const LoopOptions& options) {
   return result;
 }
 
-/// What another thread handed over.
+/// What another thread handed over, with that thread's context.
 class PostedCall final : public PostedCallback {
  public:
-  PostedCall(std::unique_ptr<Posted> posted) : posted_(std::move(posted)) {}
+  explicit PostedCall(std::unique_ptr<Posted> posted) : posted_(std::move(posted)) {}
 
   void run() override {
-    ContextCell context;
     run_callback(
-        *space, context, "call_soon_threadsafe",
+        *this_core->tasks, context_, "call_soon_threadsafe",
         [](void* posted) { static_cast<Posted*>(posted)->call(); }, posted_.get());
   }
   void dispose() noexcept override { delete this; }
 
-  TaskSpace* space = nullptr;
-
  private:
   std::unique_ptr<Posted> posted_;
+  ContextCell context_{current_context()};
 };
 
 }  // namespace
@@ -69,24 +67,26 @@ LoopState::LoopState(Loop& owner, const LoopOptions& wanted)
       core(SchedulerDoor::core(scheduler)),
       space(nullptr),
       posts(std::make_shared<PostQueue>(core.attention, posted_bit)),
-      poller(make_poller()) {
+      poller(make_poller()),
+      process_(getpid()) {
+  poller->watch(posts->fd(), PollEvent::readable, static_cast<std::uint32_t>(posts->fd()));
   space = new TaskSpace(core);
   space->loop = &loop;
   space->debug = options.debug;
   space->eager = options.eager;
   space->report = [](TaskSpace& where, std::string_view message, std::exception_ptr error,
                      FutureBase* future) noexcept {
-    if (where.loop == nullptr) return;
     try {
-      of(*where.loop)
-          .report({std::string(message), std::move(error), AnyFuture(Ref<FutureBase>(future))});
+      const ErrorContext context{std::string(message), std::move(error),
+                                 AnyFuture(Ref<FutureBase>(future))};
+      if (where.loop == nullptr) return Loop::default_exception_handler(context);
+      of(*where.loop).report(context);
     } catch (...) {
       warn("no memory to report: %.*s", static_cast<int>(message.size()), message.data());
     }
   };
   core.tasks = space;
   if (options.seed.has_value()) random_.emplace(*options.seed);
-  poller->watch(posts->fd(), PollEvent::readable, static_cast<std::uint32_t>(posts->fd()));
 }
 
 LoopState::~LoopState() {
@@ -107,13 +107,29 @@ void LoopState::check_thread(const char* call) const {
                      ": this loop belongs to another thread; use call_soon_threadsafe");
 }
 
-void LoopState::run_forever() {
-  check_open("run_forever");
-  if (this_core != nullptr && core.on_its_thread()) {
-    throw RuntimeError(
-        "run_forever: a loop runs in this thread already; await what you want to run, or start a "
-        "thread for the other loop");
+bool LoopState::is_another_process() const noexcept {
+  return getpid() != process_;
+}
+
+void LoopState::check_can_run(const char* call) const {
+  check_open(call);
+  if (!core.on_its_thread()) {
+    throw RuntimeError(std::string(call) +
+                       ": this loop belongs to the thread that made it; run it there");
   }
+  if (this_core != nullptr) {
+    throw RuntimeError(std::string(call) +
+                       ": a loop runs in this thread already; await what you want to run, or start "
+                       "a thread for the other loop");
+  }
+  if (is_another_process()) {
+    throw RuntimeError(std::string(call) +
+                       ": this loop belongs to the process that forked this one; make a new one");
+  }
+}
+
+void LoopState::run_forever() {
+  check_can_run("run_forever");
   SchedulerDoor::while_running(
       scheduler, [](void* self) { static_cast<LoopState*>(self)->cycle(); }, this);
 }
@@ -125,14 +141,19 @@ void LoopState::stop() noexcept {
 
 bool LoopState::post(std::unique_ptr<Posted> posted) {
   auto call = std::make_unique<PostedCall>(std::move(posted));
-  call->space = space;
+  if (core.on_its_thread()) {  // in its order among call_soon()'s
+    if (closed) return false;
+    core.ready.reserve();
+    core.ready.push(Entry(*call.release()));
+    return true;
+  }
   if (!posts->push(*call)) return false;
   static_cast<void>(call.release());
   return true;
 }
 
-void LoopState::wake() noexcept {
-  core.attention.fetch_or(turning_bit, std::memory_order_relaxed);
+void LoopState::wake_for_interrupt() noexcept {
+  core.attention.fetch_or(interrupt_bit, std::memory_order_release);
   const std::uint64_t one = 1;
   // If it is full, the loop will be woken anyway.
   static_cast<void>(!write(posts->fd(), &one, sizeof one));
@@ -171,9 +192,12 @@ bool LoopState::unwatch(int fd, bool writing) {
   Watched& watched = place->second;
   const Ref<LoopHandle> before = std::exchange(writing ? watched.writer : watched.reader, {});
   if (!before) return false;
+  struct Cancelling {
+    const Ref<LoopHandle>& handle;
+    ~Cancelling() { handle->cancel(); }
+  } cancelling{before};
   set_interest(fd, watched);
   if (!watched.reader && !watched.writer) watched_.erase(place);
-  before->cancel();
   return true;
 }
 
@@ -186,8 +210,14 @@ void LoopState::set_interest(int fd, Watched& watched) {
 
 void LoopState::report(const ErrorContext& context) noexcept {
   if (handler == nullptr) return Loop::default_exception_handler(context);
+  ContextCell*& place = TaskBase::context_place();
+  ContextCell* before = place;
+  if (context.future && context.future.base("report").is_task()) {
+    place = &static_cast<TaskBase&>(context.future.base("report")).context_cell();
+  }
   try {
-    handler(context);
+    const ExceptionHandler kept = handler;  // it may set another one
+    kept(context);
   } catch (const std::exception& error) {
     warn("the exception handler itself threw: %s", error.what());
     Loop::default_exception_handler(context);
@@ -195,52 +225,7 @@ void LoopState::report(const ErrorContext& context) noexcept {
     warn("the exception handler itself threw");
     Loop::default_exception_handler(context);
   }
-}
-
-void LoopState::close() {
-  if (closed) return;
-  check_thread("close");
-  if (SchedulerDoor::is_running(scheduler)) {
-    throw RuntimeError("close: the loop runs; stop() it first");
-  }
-  closing = true;
-  end_tasks();
-  for (auto& part : parts) part->shut_down(false);
-  closed = true;
-  drop_queues();
-}
-
-/// Cancels what is left and lets it end, for a while.
-void LoopState::end_tasks() {
-  if (space->task_count == 0 || this_core != nullptr) return;
-  try {
-    loop.run_until_complete([this] { cancel_all_tasks(*this, options.shutdown_timeout); });
-  } catch (const Deadlock&) {  // the rest is named when the scheduler goes
-  }
-}
-
-void LoopState::drop_queues() noexcept {
-  for (PostNode* node = posts->close(); node != nullptr;) {
-    auto& call = static_cast<PostedCallback&>(*node);
-    node = node->next;
-    call.dispose();
-  }
-  timers.clear([&](TimerNode& node) {
-    core.ready.give_up();
-    static_cast<Timer&>(node).dispose();
-  });
-  for (auto& [fd, watched] : watched_) {
-    if (watched.reader) watched.reader->cancel();
-    if (watched.writer) watched.writer->cancel();
-  }
-  watched_.clear();
-  ReadyQueue& ready = core.ready;
-  for (; !ready.empty(); ready.pop()) {
-    const Entry entry = ready.front();
-    if (entry.is_fiber() || entry.is_job()) break;
-    ready.give_up();
-    entry.callback().dispose();
-  }
+  TaskBase::context_place() = before;
 }
 
 void LoopState::throw_deadlock() {

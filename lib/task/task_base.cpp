@@ -74,6 +74,9 @@ void TaskBase::equip(const TaskRequest& request) {
 }
 
 void TaskBase::submit_eager() {
+  if (!SchedulerDoor::is_running(SchedulerDoor::of(*space_->core))) {
+    return SchedulerDoor::submit(*space_->core, *this);  // where nothing can run yet
+  }
   add_ref();  // dispose() drops one when its function has returned
   const Ref<TaskBase> held = Ref<TaskBase>::adopt(*this);
   try {
@@ -230,6 +233,12 @@ void TaskBase::end_unstarted() noexcept {
   drop_function();
   message_once_ = true;  // as if it had been thrown in and come out again
   end_interrupted();
+}
+
+bool TaskBase::end_without_stack() noexcept {
+  drop_function();
+  end_failed();
+  return true;
 }
 
 lowlevel::Fiber* TaskBase::move_to(lowlevel::Fiber& fiber) noexcept {

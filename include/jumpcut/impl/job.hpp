@@ -25,6 +25,9 @@ class JUMPCUT_API Job {
 
   /// Instead of run(), without a stack, if `withdrawn` is set when its turn comes.
   virtual void end_unstarted() noexcept {}
+  /// In a handler, when its turn comes and there is no stack for it. True: it is told, and will not
+  /// be run; false: the exception comes out of Scheduler::run(), which may try again.
+  virtual bool end_without_stack() noexcept { return false; }
 
   char* name = nullptr;      // owned by the job, or null
   std::uint64_t number = 0;  // of the scheduler's jobs, or the loop's tasks, from 1

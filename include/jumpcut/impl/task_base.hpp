@@ -110,6 +110,8 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
 
   /// Which context variables the running code refers to; null for the thread's own.
   static ContextCell*& context_place() noexcept;
+  /// Those of the task's own code.
+  ContextCell& context_cell() noexcept { return *context_; }
 
   /// Goes on in the task's name on another fiber: a generator's. Returns the fiber it was on.
   lowlevel::Fiber* move_to(lowlevel::Fiber& fiber) noexcept;
@@ -153,6 +155,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   void end_failed() noexcept;
 
   void end_unstarted() noexcept override;
+  bool end_without_stack() noexcept override;
   void dispose() noexcept final { drop_ref(); }
   void free_name() noexcept;
   /// Destroys the function, if it is still there.
