@@ -65,7 +65,7 @@ struct LoopStats {
   std::size_t io = 0;      ///< descriptors that are watched, for reading or writing
   std::size_t tasks = 0;   ///< that are not done
   std::uint64_t ticks = 0;
-  std::uint64_t polls = 0;  ///< calls of the kernel's poller
+  std::uint64_t polls = 0;  ///< times that it waited for descriptors, or looked at them
   std::uint64_t swallowed_cancellations = 0;
   std::uint64_t stalls = 0;              ///< steps that the watchdog reported
   std::uint64_t repeated_callbacks = 0;  ///< calls of await_callback's `done` beyond the first
@@ -75,7 +75,7 @@ struct LoopStats {
 /// one counted batch a tick; between two ticks it looks at descriptors and timers.
 ///
 /// Belongs to the thread that made it, which may have several but run one at a time. Only
-/// call_soon_threadsafe() and stop_threadsafe() may be called by others.
+/// call_soon_threadsafe() may be called by others.
 class JUMPCUT_API Loop {
  public:
   explicit Loop(const LoopOptions& options = {});
@@ -97,6 +97,7 @@ class JUMPCUT_API Loop {
   template <class Function>
   requires std::is_invocable_v < std::decay_t<Function>
   & > auto run_until_complete(Function&& function) {
+    check_can_run("run_until_complete");
     return run_until_complete(create_task(std::forward<Function>(function)));
   }
   /// Lets it finish the current batch and return from run_forever(); what is ready then stays so.
@@ -192,6 +193,7 @@ class JUMPCUT_API Loop {
   impl::Ref<impl::LoopHandle> watch(int fd, bool writing, impl::Ref<impl::LoopHandle> handle);
   bool unwatch(int fd, bool writing);
   bool post(std::unique_ptr<impl::Posted> posted);
+  void check_can_run(const char* call) const;
   void run_until_done(const AnyFuture& future);
 
   std::unique_ptr<impl::LoopState> state_;

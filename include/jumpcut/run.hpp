@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -26,21 +28,23 @@ struct RunOptions {
   LoopOptions loop = {};
 };
 
-/// One loop for several runs: asyncio.Runner. All of them share one context.
+/// One loop for several runs: asyncio.Runner. All of them share one context. Belongs to the thread
+/// that first runs something.
 class JUMPCUT_API Runner {
  public:
   explicit Runner(const RunOptions& options = {});
-  /// Closes it.
+  /// Closes it. What close() throws is written to standard error.
   ~Runner();
   Runner(const Runner&) = delete;
   Runner& operator=(const Runner&) = delete;
 
   /// Runs function() as a task; returns what it returns, or throws what it throws. Throws
-  /// Interrupted if SIGINT came and the task ended as cancelled, RuntimeError if a loop runs in
-  /// this thread, and after close().
+  /// Interrupted if SIGINT came and the task ended as cancelled, or was done already; RuntimeError
+  /// if a loop runs in this thread, and after close().
   template <class Function>
   auto run(Function&& function) {
-    auto task = get_loop().create_task(std::forward<Function>(function), main_options());
+    Loop& loop = loop_to_run();
+    const auto task = loop.create_task(std::forward<Function>(function), main_options());
     run_main(task);
     return task.result();
   }
@@ -52,10 +56,12 @@ class JUMPCUT_API Runner {
   void close();
 
  private:
+  Loop& loop_to_run();
   TaskOptions main_options() const;
   void run_main(const AnyTask& task);
 
   RunOptions options_;
+  const std::string name_;
   std::unique_ptr<Loop> loop_;
   std::optional<Context> context_;
   bool closed_ = false;
@@ -67,12 +73,15 @@ class JUMPCUT_API Runner {
 template <class Function>
 auto run(Function&& function, const RunOptions& options = {}) {
   Runner runner(options);
-  struct Closing {
-    Runner& runner;
-    ~Closing() noexcept(false) { runner.close(); }
-  };
-  const Closing closing{runner};
-  return runner.run(std::forward<Function>(function));
+  using Result = decltype(runner.run(std::forward<Function>(function)));
+  if constexpr (std::is_void_v<Result>) {
+    runner.run(std::forward<Function>(function));
+    runner.close();
+  } else {
+    Result result = runner.run(std::forward<Function>(function));
+    runner.close();
+    return result;
+  }
 }
 
 }  // namespace jumpcut

@@ -179,11 +179,15 @@ void Scheduler::step() {
   const impl::Entry entry = ready.front();
   if (entry.is_job() && entry.job().withdrawn) [[unlikely]]
     return end_withdrawn(entry.job());
-  if (entry.is_fiber() || entry.is_job()) {
-    Fiber& fiber = entry.is_job() ? begin(entry.job()) : entry.fiber();
+  if (entry.is_job()) {
+    Fiber* fiber = begin_or_end(entry.job());
     ready.pop();
-    run_fiber(fiber);
+    if (fiber != nullptr) run_fiber(*fiber);
     return;
+  }
+  if (entry.is_fiber()) {
+    ready.pop();
+    return run_fiber(entry.fiber());
   }
   ready.pop();
   ready.give_up();
@@ -347,6 +351,19 @@ Fiber& Scheduler::begin(impl::Job& job) {
   fiber.job_ = &job;
   fiber.saved_.control = hub.saved_.control;
   return fiber;
+}
+
+/// The same, or null if there is no stack and the job takes that as its end.
+Fiber* Scheduler::begin_or_end(impl::Job& job) {
+  try {
+    return &begin(job);
+  } catch (const std::bad_alloc&) {
+    if (!job.end_without_stack()) throw;
+  }
+  ready.give_up();
+  --alive_;
+  job.dispose();
+  return nullptr;
 }
 
 /// The same, for a job that was not in the ready queue. Throws ResourceError, disposes of nothing.

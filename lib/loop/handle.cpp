@@ -20,12 +20,15 @@ class HandleTimer final : public Timer {
     return *new (space.take(sizeof(HandleTimer))) HandleTimer(space, handle);
   }
 
-  void run() override { handle_.run(); }
+  void run() override {
+    handle_.forget_timer();  // so that the function may cancel its own handle
+    handle_.run();
+  }
   void dispose() noexcept override {
     LoopHandle& handle = handle_;
     space_.give_back(this, sizeof *this);
     handle.forget_timer();
-    handle.drop_ref();
+    handle.dispose();
   }
 
  private:

@@ -1,6 +1,14 @@
 #include "loop/interrupt.hpp"
 
+#include <jumpcut/cancelled.hpp>
+#include <jumpcut/error.hpp>
+
+#include "loop/loop_state.hpp"
+
 #include <cerrno>
+#include <utility>
+
+#include <unistd.h>
 
 namespace jumpcut::impl {
 
@@ -8,31 +16,17 @@ namespace {
 
 /// The one that has the signal.
 constinit std::atomic<InterruptGuard*> active{nullptr};
+/// The handlers that run now: on whichever thread the signal came.
+constinit std::atomic<int> handlers{0};
 
 }  // namespace
 
-/// Waits in the guard for the signal, which may not allocate.
-class InterruptGuard::Notice final : public PostedCallback {
- public:
-  explicit Notice(InterruptGuard& guard) noexcept : guard_(&guard) {}
-
-  void run() override {
-    if (guard_ != nullptr) guard_->tell_main();
-  }
-  void dispose() noexcept override { delete this; }
-  void forget_guard() noexcept { guard_ = nullptr; }
-
- private:
-  InterruptGuard* guard_;
-};
-
-InterruptGuard::InterruptGuard(LoopState& loop, const AnyTask& main, bool wanted)
+InterruptGuard::InterruptGuard(LoopState& loop, const AnyFuture& main, bool wanted)
     : loop_(loop), main_(main) {
-  if (!wanted) return;
+  if (!wanted || gettid() != getpid()) return;
   if (sigaction(SIGINT, nullptr, &before_) != 0 || before_.sa_handler != SIG_DFL) return;
-  InterruptGuard* none = nullptr;
-  if (!active.compare_exchange_strong(none, this)) return;
-  notice_ = new Notice(*this);
+  loop_.interrupt_guard = this;
+  active.store(this);
   struct sigaction action = {};
   action.sa_handler = &handle;
   sigemptyset(&action.sa_mask);
@@ -44,37 +38,34 @@ InterruptGuard::~InterruptGuard() {
   if (!installed_) return;
   sigaction(SIGINT, &before_, nullptr);
   active.store(nullptr);
-  if (count_.load() == 0) {
-    delete notice_;
-  } else {
-    notice_->forget_guard();
+  while (handlers.load() != 0) {
   }
+  loop_.interrupt_guard = nullptr;
 }
 
 void InterruptGuard::handle(int) {
-  InterruptGuard* guard = active.load();
-  if (guard == nullptr) return;
   const int error_number = errno;
-  switch (guard->count_.fetch_add(1)) {
-    case 0:
-      guard->loop_.posts->push(*guard->notice_);
-      break;
-    case 1:
-      guard->loop_.interrupted.store(true, std::memory_order_relaxed);
-      guard->loop_.wake();
-      break;
-    default:
+  handlers.fetch_add(1);
+  if (InterruptGuard* guard = active.load()) {
+    if (guard->count_.fetch_add(1) < 2) {
+      guard->loop_.wake_for_interrupt();
+    } else {
       sigaction(SIGINT, &guard->before_, nullptr);
       std::raise(SIGINT);
+    }
   }
+  handlers.fetch_sub(1);
   errno = error_number;
 }
 
-void InterruptGuard::tell_main() {
-  CancelRequest request;
-  request.reason = CancelReason::interrupt;
-  told_ = true;
-  main_.base("SIGINT").cancel(make_cancelled(std::move(request)));
+void InterruptGuard::take() {
+  const int count = count_.load();
+  if (std::exchange(taken_, count) == 0 && count > 0) {
+    CancelRequest request;
+    request.reason = CancelReason::interrupt;
+    told_ = main_.base("SIGINT").cancel(make_cancelled(std::move(request)));
+  }
+  if (count > 1) throw Interrupted("interrupted by a second SIGINT, while tasks were ending");
 }
 
 }  // namespace jumpcut::impl

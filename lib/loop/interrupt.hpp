@@ -2,35 +2,41 @@
 
 #pragma once
 
-#include "loop/loop_state.hpp"
+#include <jumpcut/future.hpp>
 
+#include <atomic>
 #include <csignal>
 
 namespace jumpcut::impl {
 
+class LoopState;
+
 /// While it lives, the first SIGINT cancels the main task and wakes the loop; the second ends the
-/// loop's run; the third does what it did before. Only where nobody else handles the signal.
+/// loop's run; the third does what it did before. Only in the process's first thread, and where
+/// nobody else handles the signal.
 class InterruptGuard {
  public:
-  InterruptGuard(LoopState& loop, const AnyTask& main, bool wanted);
+  InterruptGuard(LoopState& loop, const AnyFuture& main, bool wanted);
   InterruptGuard(const InterruptGuard&) = delete;
   InterruptGuard& operator=(const InterruptGuard&) = delete;
   ~InterruptGuard();
 
+  /// On the loop: does what the signals ask for. Throws Interrupted at the second.
+  void take();
+
   /// The main task was told.
-  bool came() const noexcept { return told_; }
+  bool told() const noexcept { return told_; }
+  /// It came when the main task was done, so nobody was told.
+  bool unheard() const noexcept { return !told_ && count_.load() > 0; }
 
  private:
-  class Notice;
-
   static void handle(int signal);
-  void tell_main();
 
   LoopState& loop_;
-  const AnyTask main_;
+  const AnyFuture& main_;
   struct sigaction before_ = {};
-  Notice* notice_ = nullptr;
   std::atomic<int> count_{0};
+  int taken_ = 0;
   bool installed_ = false;
   bool told_ = false;
 };

@@ -3,6 +3,7 @@
 #include "base/check.hpp"
 #include "base/error_text.hpp"
 #include "loop/loop_state.hpp"
+#include "loop/stop_when_done.hpp"
 
 #include <string>
 #include <utility>
@@ -22,26 +23,6 @@ LoopState& LoopState::of(Loop& loop) noexcept {
 
 }  // namespace impl
 
-namespace {
-
-/// Ends the run when what it waits for is done, one tick later as any callback.
-class StopWhenDone final : public impl::DoneCallback {
- public:
-  StopWhenDone(impl::LoopState& loop, impl::FutureBase& future) : loop_(loop), future_(future) {
-    future_.listen(*this);
-  }
-  ~StopWhenDone() { future_.forget(*this); }
-
-  void run() override { loop_.stop(); }
-  void dispose() noexcept override { future_.drop_ref(); }
-
- private:
-  impl::LoopState& loop_;
-  impl::FutureBase& future_;
-};
-
-}  // namespace
-
 Loop::Loop(const LoopOptions& options)
     : state_(std::make_unique<impl::LoopState>(*this, options)) {}
 
@@ -59,16 +40,21 @@ void Loop::run_forever() {
 
 void Loop::run_until_done(const AnyFuture& future) {
   impl::FutureBase& awaited = future.base("run_until_complete");
-  state_->check_open("run_until_complete");
+  check_can_run("run_until_complete");
   if (&awaited.space() != state_->space) {
     throw RuntimeError("run_until_complete: " + awaited.describe() + " belongs to another loop");
   }
-  StopWhenDone stop(*state_, awaited);
+  impl::StopWhenDone stop(*state_);
+  stop.add(awaited);
   run_forever();
   if (!awaited.is_done()) {
     throw RuntimeError("run_until_complete: the loop was stopped before " + awaited.describe() +
                        " was done");
   }
+}
+
+void Loop::check_can_run(const char* call) const {
+  state_->check_can_run(call);
 }
 
 void Loop::stop() {

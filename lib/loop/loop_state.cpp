@@ -5,7 +5,6 @@
 
 #include "base/check.hpp"
 #include "loop/deadlock.hpp"
-#include "loop/shutdown.hpp"
 #include "task/task_origins.hpp"
 
 #include <charconv>
@@ -37,6 +36,7 @@ LoopOptions with_environment(LoopOptions options, VirtualClock& own_clock) {
     }
     options.seed = number;
   }
+  if (options.clock == &SteadyClock::instance()) options.clock = nullptr;
   return options;
 }
 
@@ -75,7 +75,9 @@ LoopState::LoopState(Loop& owner, const LoopOptions& wanted)
       core(SchedulerDoor::core(scheduler)),
       space(nullptr),
       posts(std::make_shared<PostQueue>(core.attention, posted_bit)),
-      poller(make_poller()) {
+      poller(make_poller()),
+      process_(getpid()) {
+  poller->watch(posts->fd(), PollEvent::readable, static_cast<std::uint32_t>(posts->fd()));
   space = new TaskSpace(core);
   space->loop = &loop;
   static std::atomic<std::uint64_t> loops{0};
@@ -84,22 +86,21 @@ LoopState::LoopState(Loop& owner, const LoopOptions& wanted)
   space->eager = options.eager;
   space->report = [](TaskSpace& where, std::string_view message, std::exception_ptr error,
                      FutureBase* future) noexcept {
-    if (where.loop == nullptr) return;
     try {
       std::string created;
       if (future != nullptr && future->is_task()) {
         created = TaskOrigins::text(static_cast<const TaskBase&>(*future));
       }
-      of(*where.loop)
-          .report({std::string(message), std::move(error), AnyFuture(Ref<FutureBase>(future)),
-                   std::move(created)});
+      const ErrorContext context{std::string(message), std::move(error),
+                                 AnyFuture(Ref<FutureBase>(future)), std::move(created)};
+      if (where.loop == nullptr) return Loop::default_exception_handler(context);
+      of(*where.loop).report(context);
     } catch (...) {
       warn("no memory to report: %.*s", static_cast<int>(message.size()), message.data());
     }
   };
   core.tasks = space;
   if (options.seed.has_value()) random_.emplace(*options.seed);
-  poller->watch(posts->fd(), PollEvent::readable, static_cast<std::uint32_t>(posts->fd()));
 }
 
 LoopState::~LoopState() {
@@ -120,13 +121,29 @@ void LoopState::check_thread(const char* call) const {
                      ": this loop belongs to another thread; use call_soon_threadsafe");
 }
 
-void LoopState::run_forever() {
-  check_open("run_forever");
-  if (this_core != nullptr && core.on_its_thread()) {
-    throw RuntimeError(
-        "run_forever: a loop runs in this thread already; await what you want to run, or start a "
-        "thread for the other loop");
+bool LoopState::is_another_process() const noexcept {
+  return getpid() != process_;
+}
+
+void LoopState::check_can_run(const char* call) const {
+  check_open(call);
+  if (!core.on_its_thread()) {
+    throw RuntimeError(std::string(call) +
+                       ": this loop belongs to the thread that made it; run it there");
   }
+  if (this_core != nullptr) {
+    throw RuntimeError(std::string(call) +
+                       ": a loop runs in this thread already; await what you want to run, or start "
+                       "a thread for the other loop");
+  }
+  if (is_another_process()) {
+    throw RuntimeError(std::string(call) +
+                       ": this loop belongs to the process that forked this one; make a new one");
+  }
+}
+
+void LoopState::run_forever() {
+  check_can_run("run_forever");
   if (options.watchdog && !heartbeat_.has_value() && clock == &SteadyClock::instance()) {
     heartbeat_.emplace(core, WatchOptions{.threshold = options.slow_callback_duration});
   }
@@ -147,11 +164,16 @@ bool post_to(PostQueue& queue, std::unique_ptr<Posted> posted) {
 }
 
 bool LoopState::post(std::unique_ptr<Posted> posted) {
-  return post_to(*posts, std::move(posted));
+  if (!core.on_its_thread()) return post_to(*posts, std::move(posted));
+  if (closed) return false;  // in its order among call_soon()'s
+  auto call = std::make_unique<PostedCall>(std::move(posted));
+  core.ready.reserve();
+  core.ready.push(Entry(*call.release()));
+  return true;
 }
 
-void LoopState::wake() noexcept {
-  core.attention.fetch_or(turning_bit, std::memory_order_relaxed);
+void LoopState::wake_for_interrupt() noexcept {
+  core.attention.fetch_or(interrupt_bit, std::memory_order_release);
   const std::uint64_t one = 1;
   // If it is full, the loop will be woken anyway.
   static_cast<void>(!write(posts->fd(), &one, sizeof one));
@@ -190,9 +212,12 @@ bool LoopState::unwatch(int fd, bool writing) {
   Watched& watched = place->second;
   const Ref<LoopHandle> before = std::exchange(writing ? watched.writer : watched.reader, {});
   if (!before) return false;
+  struct Cancelling {
+    const Ref<LoopHandle>& handle;
+    ~Cancelling() { handle->cancel(); }
+  } cancelling{before};
   set_interest(fd, watched);
   if (!watched.reader && !watched.writer) watched_.erase(place);
-  before->cancel();
   return true;
 }
 
@@ -205,8 +230,14 @@ void LoopState::set_interest(int fd, Watched& watched) {
 
 void LoopState::report(const ErrorContext& context) noexcept {
   if (handler == nullptr) return Loop::default_exception_handler(context);
+  ContextCell*& place = TaskBase::context_place();
+  ContextCell* before = place;
+  if (context.future && context.future.base("report").is_task()) {
+    place = &static_cast<TaskBase&>(context.future.base("report")).context_cell();
+  }
   try {
-    handler(context);
+    const ExceptionHandler kept = handler;  // it may set another one
+    kept(context);
   } catch (const std::exception& error) {
     warn("the exception handler itself threw: %s", error.what());
     Loop::default_exception_handler(context);
@@ -214,82 +245,13 @@ void LoopState::report(const ErrorContext& context) noexcept {
     warn("the exception handler itself threw");
     Loop::default_exception_handler(context);
   }
+  TaskBase::context_place() = before;
 }
 
 void LoopState::set_debug(bool debug) noexcept {
   space->debug = debug;
   core.observe_steps(debug ? &slow_steps_ : nullptr);
   core.attention.fetch_or(turning_bit, std::memory_order_relaxed);
-}
-
-void LoopState::close() {
-  if (closed) return;
-  check_thread("close");
-  if (SchedulerDoor::is_running(scheduler)) {
-    throw RuntimeError("close: the loop runs; stop() it first");
-  }
-  closing = true;
-  end_tasks();
-  for (auto& part : parts) part->shut_down(false);
-  closed = true;
-  GeneratorBase::abandon_all(*space);
-  name_the_refusing();
-  drop_queues();
-}
-
-/// Cancels what is left and lets it end, for a while.
-void LoopState::end_tasks() {
-  if (this_core != nullptr) return;
-  if (space->task_count == 0 && space->first_generator == nullptr) return;
-  try {
-    loop.run_until_complete([this] {
-      cancel_all_tasks(*this, options.shutdown_timeout);
-      GeneratorBase::close_all(*space);
-    });
-  } catch (const Deadlock&) {  // the rest is named when the scheduler goes
-  }
-}
-
-/// Of tasks that are never going to end, nor to be known any more.
-void LoopState::name_the_refusing() noexcept {
-  const std::size_t count = space->task_count;
-  for (TaskBase* task = space->first_task; task != nullptr; task = task->next_task()) {
-    task->stop_watching();
-  }
-  if (count == 0) return;
-  SchedulerDoor::name_no_abandoned(scheduler);
-  try {
-    warn_text("a Loop is closed, but " + std::to_string(count) +
-              (count == 1 ? " task has" : " tasks have") +
-              " not ended; the stacks and what they hold are left as they are\n" +
-              parked_tasks_text(*space));
-  } catch (const std::exception&) {
-    warn("a Loop is closed, but %zu tasks have not ended", count);
-  }
-}
-
-void LoopState::drop_queues() noexcept {
-  for (PostNode* node = posts->close(); node != nullptr;) {
-    auto& call = static_cast<PostedCallback&>(*node);
-    node = node->next;
-    call.dispose();
-  }
-  timers.clear([&](TimerNode& node) {
-    core.ready.give_up();
-    static_cast<Timer&>(node).dispose();
-  });
-  for (auto& [fd, watched] : watched_) {
-    if (watched.reader) watched.reader->cancel();
-    if (watched.writer) watched.writer->cancel();
-  }
-  watched_.clear();
-  ReadyQueue& ready = core.ready;
-  for (; !ready.empty(); ready.pop()) {
-    const Entry entry = ready.front();
-    if (entry.is_fiber() || entry.is_job()) break;
-    ready.give_up();
-    entry.callback().dispose();
-  }
 }
 
 }  // namespace jumpcut::impl

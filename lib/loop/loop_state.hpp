@@ -19,6 +19,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace jumpcut::impl {
 
 /// What becomes ready at a time. The loop pushes it, in its turn it runs; who owns it takes it back
@@ -71,6 +73,8 @@ class AtWork {
 /// dropped, once the loop is closed.
 bool post_to(PostQueue& queue, std::unique_ptr<Posted> posted);
 
+class InterruptGuard;
+
 class LoopState {
  public:
   LoopState(Loop& loop, const LoopOptions& options);
@@ -88,6 +92,10 @@ class LoopState {
 
   void check_open(const char* call) const;
   void check_thread(const char* call) const;
+  /// Throws RuntimeError unless the loop may be run here and now.
+  void check_can_run(const char* call) const;
+  /// It was made by the process that forked this one.
+  bool is_another_process() const noexcept;
 
   TimePoint now() const { return clock->now(); }
   void add_timer(TimePoint when, Timer& timer);
@@ -100,17 +108,28 @@ class LoopState {
   bool unwatch(int fd, bool writing);
   std::size_t watched_count() const noexcept { return watched_.size(); }
   bool post(std::unique_ptr<Posted> posted);
-  /// From a signal handler too.
-  void wake() noexcept;
+  /// The interrupt guard has something to do. From a signal handler too.
+  void wake_for_interrupt() noexcept;
   void report(const ErrorContext& context) noexcept;
   void set_debug(bool debug) noexcept;
   std::uint64_t stalls() const noexcept {
     return heartbeat_.has_value() ? heartbeat_->stalls() : 0;
   }
 
+  // What ends a loop, one after the other; none of them in a task.
+
+  /// Cancels all tasks and runs until they are done, or options.shutdown_timeout is over; their
+  /// errors go to the exception handler.
+  void end_tasks();
+  /// Closes the generators that have begun.
+  void end_generators();
+  /// So many ticks that don't wait for anything.
+  void run_ticks(int count);
+
   static constexpr std::uint32_t posted_bit = 4;   // of Core::attention
   static constexpr std::uint32_t turning_bit = 8;  // timers, descriptors, or a mode want each tick
   static constexpr std::uint32_t stopping_bit = 16;
+  static constexpr std::uint32_t interrupt_bit = 32;
 
   Loop& loop;
   VirtualClock own_clock;  // for JUMPCUT_CLOCK=virtual
@@ -126,10 +145,9 @@ class LoopState {
   ExceptionHandler handler;
   std::vector<std::unique_ptr<LoopPart>> parts;
   std::uint64_t polls = 0;
-  std::atomic<bool> interrupted{false};  // SIGINT came a second time
+  InterruptGuard* interrupt_guard = nullptr;
   bool stopping = false;
   bool closed = false;
-  bool closing = false;
 
  private:
   struct Watched {
@@ -139,11 +157,14 @@ class LoopState {
   };
 
   void cycle();
+  void take_interrupt();
   void turn();
   void turn_batch();
   void poll();
   std::int64_t time_to_wait();
-  void wait_for_events(std::int64_t timeout);
+  void look_for_events();
+  void wait_for_events(TimePoint until);
+  void take_events(std::size_t count);
   void take_posts();
   void take_event(const PollEvent& event);
   void take_due_timers();
@@ -153,7 +174,6 @@ class LoopState {
   bool can_go_on() const;
   [[noreturn]] void throw_deadlock();
   void set_interest(int fd, Watched& watched);
-  void end_tasks();
   void name_the_refusing() noexcept;
   void drop_queues() noexcept;
 
@@ -163,7 +183,7 @@ class LoopState {
   std::optional<std::mt19937_64> random_;
   SlowSteps slow_steps_{*this};
   std::optional<Heartbeat> heartbeat_;  // once it has run
-  bool wakes_registered_ = false;
+  const pid_t process_;
 };
 
 }  // namespace jumpcut::impl

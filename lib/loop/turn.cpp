@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "base/own_threads.hpp"
+#include "loop/interrupt.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -32,15 +33,23 @@ constinit Nothing nothing;
 }  // namespace
 
 void LoopState::cycle() {
-  for (;;) {
-    turn();
-    if (interrupted.exchange(false, std::memory_order_relaxed)) {
-      throw Interrupted("interrupted by a second SIGINT, while tasks were ending");
+  struct Stopped {
+    LoopState& loop;
+    ~Stopped() {
+      loop.stopping = false;
+      loop.core.attention.fetch_and(~stopping_bit, std::memory_order_relaxed);
     }
-    if (stopping) break;
-  }
-  stopping = false;
-  core.attention.fetch_and(~stopping_bit, std::memory_order_relaxed);
+  } stopped{*this};
+  do {
+    take_interrupt();
+    turn();
+  } while (!stopping);
+}
+
+void LoopState::take_interrupt() {
+  if ((core.attention.load(std::memory_order_relaxed) & interrupt_bit) == 0) return;
+  core.attention.fetch_and(~interrupt_bit, std::memory_order_acquire);
+  if (interrupt_guard != nullptr) interrupt_guard->take();
 }
 
 void LoopState::turn() {
@@ -71,61 +80,85 @@ void LoopState::turn_batch() {
 
 void LoopState::poll() {
   if (!core.ready.empty() || stopping) {
-    if (!watched_.empty()) wait_for_events(0);
+    if (!watched_.empty()) look_for_events();
     return;
   }
   const std::int64_t* next = timers.next();
   if (next == nullptr) {
-    if (can_go_on()) return wait_for_events(-1);
+    if (can_go_on()) return wait_for_events(TimePoint::max());
     take_posts();  // the last thing that somebody did who is gone by now
     if (core.ready.empty()) throw_deadlock();
     return;
   }
-  const std::int64_t wait = *next - count(now());
-  if (wait <= 0) {
-    if (!watched_.empty()) wait_for_events(0);
+  const TimePoint when{std::chrono::nanoseconds(*next)};
+  const TimePoint time = now();
+  if (when <= time) {
+    if (!watched_.empty()) look_for_events();
     return;
   }
-  if (options.clock == nullptr) return wait_for_events(std::min(wait, longest_wait));
+  if (options.clock == nullptr) return wait_for_events(when);
 
   // Before a virtual clock jumps, what comes from outside has its turn.
-  if (outsiders->threads.load(std::memory_order_acquire) > 0) return wait_for_events(-1);
-  const TimePoint when{std::chrono::nanoseconds(*next)};
-  if (!watched_.empty()) wait_for_events(0);
+  if (outsiders->threads.load(std::memory_order_acquire) > 0) {
+    return wait_for_events(std::max(when, time + std::chrono::milliseconds(1)));
+  }
+  if (!watched_.empty()) look_for_events();
   take_posts();
-  if (core.ready.empty() && !clock->jump_to(when)) wait_for_events(std::min(wait, longest_wait));
+  if (core.ready.empty() && !clock->jump_to(when)) wait_for_events(when);
 }
 
-/// Sleeps in the kernel's poller, or only looks.
-void LoopState::wait_for_events(std::int64_t timeout) {
-  bool sleeps = timeout != 0;
-  if (sleeps && !posts->prepare_to_sleep()) {
-    sleeps = false;
-    timeout = 0;
-  }
+void LoopState::look_for_events() {
   ++polls;
-  std::size_t found = 0;
-  try {
-    found = poller->wait(events_, timeout);
-  } catch (...) {
-    if (sleeps) posts->awake();
-    throw;
+  take_events(poller->wait(events_, 0));
+}
+
+/// Sleeps in the kernel's poller until something comes, or until then. A signal that brings nothing
+/// does not end it.
+void LoopState::wait_for_events(TimePoint until) {
+  if (is_another_process()) {
+    throw RuntimeError(
+        "a loop can't wait in a process that was forked while it ran; make a new one there");
   }
-  if (sleeps) posts->awake();
+  if (!posts->prepare_to_sleep()) return;  // something was posted
+  struct Awake {
+    PostQueue& posts;
+    ~Awake() { posts.awake(); }
+  };
+  std::size_t found = 0;
+  {
+    const Awake awake{*posts};
+    ++polls;
+    do {
+      std::int64_t left = -1;
+      if (until != TimePoint::max()) {
+        left = std::min(count(until) - count(now()), longest_wait);
+        if (left <= 0) break;
+      }
+      found = poller->wait(events_, left);
+    } while (found == 0 && options.clock == nullptr);
+  }
   take_posts();
-  for (std::size_t i = 0; i < found; ++i) take_event(events_[i]);
+  take_events(found);
+}
+
+void LoopState::take_events(std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) take_event(events_[i]);
 }
 
 void LoopState::take_event(const PollEvent& event) {
   const int fd = static_cast<int>(event.tag & 0xffffffffu);
   if (fd == posts->fd()) return posts->drain_fd();
-  const auto place = watched_.find(fd);
-  if (place == watched_.end() || place->second.generation != event.tag >> 32) return;
-  if ((event.ready & PollEvent::readable) != 0 && place->second.reader) {
-    push_handle(*place->second.reader);
-  }
-  if ((event.ready & PollEvent::writable) != 0 && place->second.writer) {
-    push_handle(*place->second.writer);
+  for (const bool writing : {false, true}) {
+    if ((event.ready & (writing ? PollEvent::writable : PollEvent::readable)) == 0) continue;
+    const auto place = watched_.find(fd);
+    if (place == watched_.end() || place->second.generation != event.tag >> 32) return;
+    const Ref<LoopHandle> handle = writing ? place->second.writer : place->second.reader;
+    if (!handle) continue;
+    if (handle->is_cancelled()) {  // by its handle, not by remove_reader()
+      unwatch(fd, writing);
+    } else {
+      push_handle(*handle);
+    }
   }
 }
 
@@ -154,10 +187,8 @@ void LoopState::add_timer(TimePoint when, Timer& timer) {
     core.ready.give_up();
     throw;
   }
-  if (options.clock == nullptr || when <= now()) {
-    if ((core.attention.load(std::memory_order_relaxed) & turning_bit) == 0) {
-      core.attention.fetch_or(turning_bit, std::memory_order_relaxed);
-    }
+  if ((core.attention.load(std::memory_order_relaxed) & turning_bit) == 0) {
+    core.attention.fetch_or(turning_bit, std::memory_order_relaxed);
   }
 }
 
@@ -178,6 +209,10 @@ void LoopState::cancel_timer(Timer& timer) noexcept {
   const Entry entry(timer);
   ReadyQueue& ready = core.ready;
   std::uint64_t place = timer.place;
+  if (place < ready.head && !random_.has_value()) {  // its turn was
+    timer.place = Timer::nowhere;
+    return;
+  }
   if (place < ready.head || ready.slots[place & ready.mask].address() != entry.address()) {
     place = ready.head;  // shuffled
     while (place != ready.tail && ready.slots[place & ready.mask].address() != entry.address()) {
@@ -198,10 +233,8 @@ void LoopState::shuffle() noexcept {
 
 /// Whether the hub must be entered between two ticks.
 void LoopState::set_attention() noexcept {
-  bool turning = !watched_.empty() || random_.has_value() || core.careful;
-  if (!turning && timers.size() > 0) {
-    turning = options.clock == nullptr || *timers.next() <= count(now());
-  }
+  const bool turning =
+      timers.size() > 0 || !watched_.empty() || random_.has_value() || core.careful;
   const bool before = (core.attention.load(std::memory_order_relaxed) & turning_bit) != 0;
   if (turning == before) return;
   if (turning) {

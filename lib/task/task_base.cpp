@@ -113,6 +113,9 @@ void TaskBase::last_handle_dropped() noexcept {
 }
 
 void TaskBase::submit_eager() {
+  if (!SchedulerDoor::is_running(SchedulerDoor::of(*space_->core))) {
+    return SchedulerDoor::submit(*space_->core, *this);  // where nothing can run yet
+  }
   add_ref();  // dispose() drops one when its function has returned
   const Ref<TaskBase> held = Ref<TaskBase>::adopt(*this);
   try {
@@ -306,6 +309,12 @@ void TaskBase::end_fiber(Core& core, lowlevel::Fiber& fiber) noexcept {
   fiber.context_ = core.running->context_;
   fiber.interrupted_ = false;
   SchedulerDoor::visit_aside(core, fiber);
+}
+
+bool TaskBase::end_without_stack() noexcept {
+  drop_function();
+  end_failed();
+  return true;
 }
 
 std::uint8_t phase_of(const TaskBase& task) noexcept {

@@ -25,6 +25,9 @@ class JUMPCUT_API Job {
 
   /// Instead of run(), without a stack, if `withdrawn` is set when its turn comes.
   virtual void end_unstarted() noexcept {}
+  /// In a handler, when its turn comes and there is no stack for it. True: it is told, and will not
+  /// be run; false: the exception comes out of Scheduler::run(), which may try again.
+  virtual bool end_without_stack() noexcept { return false; }
 
   /// Whose name its fiber goes by: its own, or the task's in whose name it runs. From a signal
   /// handler too.

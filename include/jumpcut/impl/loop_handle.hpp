@@ -17,7 +17,11 @@ class LoopState;
 class JUMPCUT_API LoopHandle : public Callback {
  public:
   void run() final;
-  void dispose() noexcept final { drop_ref(); }
+  void dispose() noexcept final {
+    if (space_.core == nullptr) [[unlikely]]
+      drop_function();  // the loop is closed, who ever holds the handle
+    drop_ref();
+  }
 
   void cancel() noexcept;
   bool is_cancelled() const noexcept { return cancelled_; }

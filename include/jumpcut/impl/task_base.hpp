@@ -135,6 +135,8 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
 
   /// Which context variables the running code refers to; null for the thread's own.
   static ContextCell*& context_place() noexcept;
+  /// Those of the task's own code.
+  ContextCell& context_cell() noexcept { return *context_; }
 
   /// Goes on in the task's name on another fiber, a generator's, until that calls come_back() or
   /// has ended.
@@ -201,6 +203,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   void end_failed() noexcept;
 
   void end_unstarted() noexcept override;
+  bool end_without_stack() noexcept override;
   void dispose() noexcept final { drop_ref(); }
   void drop_extras() noexcept {
     if (name != nullptr || context_ != &own_context_) [[unlikely]]

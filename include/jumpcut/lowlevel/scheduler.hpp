@@ -132,6 +132,7 @@ class JUMPCUT_API Scheduler : private impl::Core {
   void run_aside(Fiber& first) noexcept;
 
   Fiber& begin(impl::Job& job);
+  Fiber* begin_or_end(impl::Job& job);
   Fiber& begin_apart(impl::Job& job);
   void end_withdrawn(impl::Job& job) noexcept;
   Fiber& make_fiber(impl::Job& job);
