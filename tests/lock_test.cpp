@@ -242,6 +242,37 @@ TEST_CASE("a waiter that is woken and then cancelled passes the Lock on to the n
   });
 }
 
+TEST_CASE("a waiter that is cancelled while a Lock is held does not let the next in") {
+  on_loop([] {
+    Lock lock;
+    lock.lock();
+    const auto cancelled = create_task([&] { lock.lock(); });
+    const auto next = create_task([&] { lock.lock(); });
+    ticks();
+    cancelled.cancel();
+    ticks(3);
+    CHECK(!next.done());
+    CHECK(all_cancelled(next));
+  });
+}
+
+TEST_CASE("a waiter that is cancelled before the Lock is unlocked passes it on in its own turn") {
+  on_loop([] {
+    Lock lock;
+    lock.lock();
+    const auto cancelled = create_task([&] { lock.lock(); });
+    const auto next = create_task([&] { lock.lock(); });
+    ticks();
+    cancelled.cancel();
+    lock.unlock();
+    ticks();
+    CHECK(cancelled.done());
+    CHECK(!next.done());
+    ticks();
+    CHECK(next.done());
+  });
+}
+
 TEST_CASE("a Lock that only cancelled tasks wait for can be locked at once") {
   on_loop([] {
     Lock lock;

@@ -75,19 +75,6 @@ void call_on_hub(const char* name, void (*function)(void*) noexcept, void* argum
   core.transfer<switch_inlined>(*core.running, core.hub);
 }
 
-void SchedulerDoor::begin_now(Core& core, Job& job) {
-  struct Start {
-    Scheduler& scheduler;
-    lowlevel::Fiber& fiber;
-  } start{of(core), of(core).begin_apart(job)};
-  auto run = [](void* argument) noexcept {
-    const Start& self = *static_cast<Start*>(argument);
-    self.scheduler.run_aside(self.fiber);
-  };
-  if (core.on_hub()) return run(&start);
-  call_on_hub("create_task", run, &start);
-}
-
 void throw_no_scheduler() {
   throw RuntimeError("Scheduler::current: this thread has no scheduler; make one first");
 }

@@ -32,6 +32,7 @@ std::vector<TaskBase*> tasks_of(const TaskSpace& space) {
 /// may be a long chain.
 class Circles {
  public:
+  /// Each waits for the next, and the last for the first.
   using Circle = std::vector<const FutureBase*>;
 
   explicit Circles(const std::vector<TaskBase*>& tasks) {
@@ -75,14 +76,12 @@ class Circles {
 };
 
 std::string text_of(const Circles::Circle& circle) {
-  std::string text = "  wait for each other, for ever: ";
-  for (std::size_t i = 0; i < circle.size() && i < most_tasks; ++i) {
-    text += circle[i]->describe() + " for ";
+  std::string text = "  in a circle: " + circle.back()->describe() + " waits for ";
+  for (std::size_t i = 0; i + 1 < circle.size() && i < most_tasks; ++i) {
+    text += circle[i]->describe() + ", that for ";
   }
-  if (circle.size() > most_tasks) {
-    text += std::to_string(circle.size() - most_tasks) + " others, for ";
-  }
-  return text + circle.front()->describe() + "\n";
+  if (circle.size() > most_tasks + 1) text += "many others, and so for ";
+  return text + circle.back()->describe() + "\n";
 }
 
 }  // namespace

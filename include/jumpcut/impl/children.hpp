@@ -19,7 +19,7 @@ class ChildOwner {
   /// One child does not refer to it any more.
   virtual void child_gone() noexcept = 0;
   /// See DoneCallback::awaiter().
-  virtual FutureBase* awaiter() noexcept = 0;
+  virtual FutureBase* awaiter() noexcept { return nullptr; }
 
  protected:
   ~ChildOwner() = default;
