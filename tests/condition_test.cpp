@@ -73,11 +73,7 @@ struct Consumers {
 class CancelledScope final : public jumpcut::impl::ScopeBase {
  public:
   CancelledScope() : ScopeBase(jumpcut::impl::TaskBase::running("CancelledScope")) {}
-  void cancel() {
-    cancelled_ = jumpcut::impl::make_cancelled({});
-    task().update_interrupted();
-    if (auto* future = task().waiting_on()) future->cancel(cancelled_);
-  }
+  void cancel() { ScopeBase::cancel(jumpcut::impl::make_cancelled({})); }
 };
 
 }  // namespace

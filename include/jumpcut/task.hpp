@@ -37,20 +37,24 @@ JUMPCUT_API void print_stack(const TaskBase& task, std::FILE* file,
 
 }  // namespace impl
 
+/// asyncio's states.
+enum class TaskState : std::uint8_t { pending, cancelled, finished };
+
+/// Where a task is.
+enum class TaskPhase : std::uint8_t {
+  queued,     ///< waits for its first turn
+  running,    ///< has the thread
+  ready,      ///< was woken, waits for its turn
+  suspended,  ///< parked
+  done,
+};
+
 /// What every handle of a task can do beside a future's.
 template <class Base>
 class TaskHandle : public Base {
  public:
-  /// asyncio's states.
-  enum class State : std::uint8_t { pending, cancelled, finished };
-  /// Where it is.
-  enum class Phase : std::uint8_t {
-    queued,     ///< waits for its first turn
-    running,    ///< has the thread
-    ready,      ///< was woken, waits for its turn
-    suspended,  ///< parked
-    done,
-  };
+  using State = TaskState;
+  using Phase = TaskPhase;
 
   std::string name() const { return task("name").task_name(); }
   void set_name(std::string_view name) const { task("set_name").rename(name); }

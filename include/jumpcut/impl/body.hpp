@@ -43,9 +43,7 @@ template <class Function, class Scope, class Enter>
 BodyResult<Function, Scope> run_body(const char* call, Function&& function, Scope& scope,
                                      Enter&& enter) {
   using Result = BodyResult<Function, Scope>;
-  if constexpr (requires { function == nullptr; }) {
-    if (function == nullptr) throw_null_function(call);
-  }
+  refuse_null(function, call);
   if constexpr (std::is_void_v<Result>) {
     auto run = [&] { call_with(std::forward<Function>(function), scope); };
     enter(Body(run));
