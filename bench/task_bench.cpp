@@ -1,4 +1,5 @@
-// Tasks through the loop: what users call. Their neighbours are the fibers of boost_fiber_bench.cpp.
+// Tasks through the loop: what users call. Their neighbours are the fibers of
+// boost_fiber_bench.cpp.
 
 #include <jumpcut/jumpcut.hpp>
 

@@ -43,7 +43,8 @@ namespace {
 /// "a(b(c) d)": each future, and in brackets who awaits it.
 std::string shape(const CallGraph& graph) {
   std::string text = graph.future.base("shape").what();
-  if (graph.future.base("shape").is_task()) text = AnyTask(static_cast<jumpcut::impl::TaskBase*>(graph.future.ref().get())).name();
+  if (graph.future.base("shape").is_task())
+    text = AnyTask(static_cast<jumpcut::impl::TaskBase*>(graph.future.ref().get())).name();
   if (graph.again) text += "...";
   if (graph.awaited_by.empty()) return text;
   text += "(";
@@ -191,18 +192,17 @@ TEST_CASE("format_call_graph is a tree of tasks with their stacks") {
     const auto a = create_task([&] { wait_for(gate); }, {.name = "a"});
     const auto b = create_task([&] { wait_for(a); }, {.name = "b"});
     ticks(2);
-    CHECK_THAT(format_call_graph(gate),
-               Catch::Matches("\\* future\n"
-                              "  \\+ Awaited by:\n"
-                              "     \\* task 'a'\n"
-                              "       \\+ Call stack:\n"
-                              "       \\|   [^\n]*wait_for[^\n]*\n"
-                              "       \\|   [^\n]*\n"
-                              "       \\+ Awaited by:\n"
-                              "          \\* task 'b'\n"
-                              "            \\+ Call stack:\n"
-                              "            \\|   [^\n]*wait_for[^\n]*\n"
-                              "            \\|   [^\n]*\n"));
+    CHECK_THAT(format_call_graph(gate), Catch::Matches("\\* future\n"
+                                                       "  \\+ Awaited by:\n"
+                                                       "     \\* task 'a'\n"
+                                                       "       \\+ Call stack:\n"
+                                                       "       \\|   [^\n]*wait_for[^\n]*\n"
+                                                       "       \\|   [^\n]*\n"
+                                                       "       \\+ Awaited by:\n"
+                                                       "          \\* task 'b'\n"
+                                                       "            \\+ Call stack:\n"
+                                                       "            \\|   [^\n]*wait_for[^\n]*\n"
+                                                       "            \\|   [^\n]*\n"));
     CHECK(format_call_graph(b, {.limit = 0}) == "* task 'b'\n");
     gate.set_result();
     await(b);

@@ -183,8 +183,7 @@ TEST_CASE("timers less than a millisecond apart fire each at its own time", "[I6
     const auto start = loop.time();
     std::vector<std::chrono::nanoseconds> times;
     for (int us : {300, 100, 200}) {
-      loop.call_later(std::chrono::microseconds(us),
-                      [&] { times.push_back(loop.time() - start); });
+      loop.call_later(std::chrono::microseconds(us), [&] { times.push_back(loop.time() - start); });
     }
     sleep(1ms);
     CHECK(times == std::vector<std::chrono::nanoseconds>{100us, 200us, 300us});
@@ -289,9 +288,8 @@ TEST_CASE("sleep(0) is one turn and no timer, sleep(NaN) is refused, a sleep cut
       sleep(delay);
       CHECK(ticks() == before + 1);
     }
-    CHECK_THROWS_AS(
-        sleep(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN())),
-        jumpcut::ValueError);
+    CHECK_THROWS_AS(sleep(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN())),
+                    jumpcut::ValueError);
     auto task = create_task([] { sleep(1h); });
     sleep(0s);
     CHECK(loop.stats().timers == 1);

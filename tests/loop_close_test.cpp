@@ -72,9 +72,7 @@ TEST_CASE("close is done once, and everything after it says that the loop is clo
   int destroyed = 0;
   CHECK(!loop.call_soon_threadsafe([witness = Witness(destroyed)] {}));
   CHECK(destroyed == 1);
-  std::thread([&] {
-    CHECK(!loop.call_soon_threadsafe([witness = Witness(destroyed)] {}));
-  }).join();
+  std::thread([&] { CHECK(!loop.call_soon_threadsafe([witness = Witness(destroyed)] {})); }).join();
   CHECK(destroyed == 2);
   loop.stop();
 }
@@ -200,16 +198,17 @@ TEST_CASE("somebody who stops the loop while it ends its tasks does not stop tha
   {
     Loop loop({.clock = &clock});
     loop.create_task([&] {
-      try {
-        sleep(1h);
-      } catch (const jumpcut::Cancelled&) {
-        for (int i = 0; i < 3; ++i) {
-          loop.stop();
-          sleep(1s);
-        }
-        cleaned = true;
-      }
-    }).detach();
+          try {
+            sleep(1h);
+          } catch (const jumpcut::Cancelled&) {
+            for (int i = 0; i < 3; ++i) {
+              loop.stop();
+              sleep(1s);
+            }
+            cleaned = true;
+          }
+        })
+        .detach();
     tick(loop);
   }
   CHECK(cleaned);
@@ -255,7 +254,8 @@ TEST_CASE("futures and tasks outlive their loop: they can be read, and not be se
   CHECK(task.name() == "Task-1");
   CHECK(!pending.done());
   CHECK_THROWS_WITH(pending.set_result(1), Contains("belongs to a loop that is closed"));
-  CHECK_THROWS_WITH(pending.set_exception(std::runtime_error("no")), Contains("loop that is closed"));
+  CHECK_THROWS_WITH(pending.set_exception(std::runtime_error("no")),
+                    Contains("loop that is closed"));
   CHECK_THROWS_WITH(pending.cancel(), Contains("loop that is closed"));
   CHECK_THROWS_WITH(done.add_done_callback([] {}), Contains("is closed"));
   CHECK_THROWS_AS(pending.result(), jumpcut::InvalidStateError);

@@ -55,10 +55,9 @@ TEST_CASE("the exception handler is told what a callback threw, by what kind of 
   tick(loop);
   tick(loop);
   loop.call_exception_handler({.message = "E"});
-  CHECK(told == std::vector<std::string>{"Exception in call_soon: A",
-                                         "Exception in call_soon_threadsafe: C",
-                                         "Exception in done callback: D",
-                                         "Exception in call_at: B", "E"});
+  CHECK(told == std::vector<std::string>{
+                    "Exception in call_soon: A", "Exception in call_soon_threadsafe: C",
+                    "Exception in done callback: D", "Exception in call_at: B", "E"});
 }
 
 TEST_CASE("a task that fails and that nobody awaits is reported one tick later, with the task") {

@@ -472,9 +472,8 @@ TEST_CASE("SIGINT from outside wakes a loop that sleeps") {
           std::thread other;
           try {
             run([&] {
-              get_running_loop().call_soon([&] {
-                other = std::thread([&] { kill(self, SIGINT); });
-              });
+              get_running_loop().call_soon(
+                  [&] { other = std::thread([&] { kill(self, SIGINT); }); });
               sleep(1h);
             });
           } catch (const Interrupted&) {

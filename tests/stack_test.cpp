@@ -13,8 +13,8 @@
 
 #include <catch2/catch.hpp>
 
-using jumpcut::await;
 using jumpcut::AnyTask;
+using jumpcut::await;
 using jumpcut::create_task;
 using jumpcut::current_task;
 using jumpcut::Frame;

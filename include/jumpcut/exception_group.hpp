@@ -96,8 +96,9 @@ class [[nodiscard("call rethrow(), or what is left is lost")]] JUMPCUT_API Unhan
   template <class Error, class Function>
   Unhandled handle(Function && function) {
     if (!rest_.has_value()) return std::move(*this);
-    auto [matching, rest] = rest_->split<Error>();
-    rest_ = std::move(rest);
+    auto parts = rest_->split<Error>();
+    const auto& matching = parts.first;
+    rest_ = std::move(parts.second);
     if (!matching.has_value()) return std::move(*this);
     if constexpr (std::is_invocable_v<Function&, const ExceptionGroup&>) {
       keep([&] { function(*matching); });

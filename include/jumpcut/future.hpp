@@ -3,7 +3,7 @@
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/error.hpp>
 #include <jumpcut/impl/handle_state.hpp>
-#include <jumpcut/impl/task_base.hpp>
+#include <jumpcut/impl/typed_states.hpp>
 
 #include <cstdint>
 #include <exception>

@@ -36,8 +36,8 @@ struct ErrorContext {
 using ExceptionHandler = std::function<void(const ErrorContext&)>;
 
 struct LoopOptions {
-  /// Whose time it keeps; null for the steady clock, or with JUMPCUT_CLOCK=virtual in the environment
-  /// for a VirtualClock of the loop's own. Must outlive the loop.
+  /// Whose time it keeps; null for the steady clock, or with JUMPCUT_CLOCK=virtual in the
+  /// environment for a VirtualClock of the loop's own. Must outlive the loop.
   Clock* clock = nullptr;
   /// Slow steps, dropped tasks and swallowed cancellations are reported. JUMPCUT_DEBUG=1 does it
   /// too.

@@ -17,22 +17,6 @@
 
 namespace jumpcut::lowlevel {
 
-namespace {
-
-/// Takes part in ending what ends by an exception.
-[[noreturn]] void fail_by_exception(const Fiber& fiber) noexcept {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    impl::fail("fiber '%s' ended with an exception that nothing caught: %s", fiber.name().c_str(),
-               error.what());
-  } catch (...) {
-    impl::fail("fiber '%s' ended with an exception that nothing caught", fiber.name().c_str());
-  }
-}
-
-}  // namespace
-
 Scheduler::Scheduler(SchedulerOptions options) : options_(options) {
   if (options_.attached && impl::this_core != nullptr) {
     throw RuntimeError("Scheduler: this thread has a scheduler already; use Scheduler::current()");
@@ -249,7 +233,8 @@ StackPool& Scheduler::pool_of(std::size_t stack_size) {
 Fiber& Scheduler::make_fiber(impl::Job& job) {
   StackPool& pool = *job.pool;
   const Stack stack = pool.take();
-  if (pool.guard_mode() == GuardMode::canary) has_canaries = careful = true;  // it may have had to fall back
+  if (pool.guard_mode() == GuardMode::canary)
+    has_canaries = careful = true;  // it may have had to fall back
   static_assert(sizeof(Fiber) % 64 == 0);
   auto* fiber = new (stack.top - sizeof(Fiber)) Fiber;
   fiber->job_ = &job;
@@ -273,74 +258,6 @@ void Scheduler::link(Fiber& fiber) noexcept {
 void Scheduler::unlink(Fiber& fiber) noexcept {
   if (fiber.next_ != nullptr) fiber.next_->previous_ = fiber.previous_;
   (fiber.previous_ != nullptr ? fiber.previous_->next_ : fibers_) = fiber.next_;
-}
-
-/// The outermost function of every fiber: runs one job after the other.
-void Scheduler::fiber_main(void* argument, void*) {
-  Fiber& fiber = *static_cast<Fiber*>(argument);
-  Scheduler& scheduler = *static_cast<Scheduler*>(fiber.core_);
-  impl::sanitizers::arrived(fiber.tool_);
-  do {
-    scheduler.run_job(fiber);
-    if (fiber.return_to_ != nullptr) [[unlikely]]
-      scheduler.go_back(fiber);
-  } while (fiber.job_ != nullptr || scheduler.next_job(fiber));
-  scheduler.leave(fiber, scheduler.next());
-}
-
-void Scheduler::run_job(Fiber& fiber) noexcept {
-  impl::Job& job = *fiber.job_;
-  try {
-    job.run();
-  } catch (...) {
-    fail_by_exception(fiber);
-  }
-  fiber.done_ = true;
-  if (fiber.locals_ != nullptr) [[unlikely]]
-    impl::destroy_locals(fiber.locals_);
-  fiber.job_ = nullptr;
-  fiber.task_ = nullptr;
-  fiber.context_ = nullptr;
-  fiber.interrupted_ = false;
-  job.dispose();
-  ready.give_up();
-  --alive_;
-}
-
-/// A fiber whose job is done takes the next one if that is what comes next; so jobs that never park
-/// run one after another on one hot stack. Otherwise it waits for one as the spare fiber, so that
-/// ending a fiber and beginning one are a mere switch. Returns false if it is not needed.
-bool Scheduler::next_job(Fiber& fiber) noexcept {
-  if (!reuse_ || fiber.pool_ != usual_pool_) return false;
-  if (has_next() && ready.front().is_job() && ready.front().job().pool == usual_pool_ &&
-      !ready.front().job().withdrawn) {
-    fiber.job_ = &ready.front().job();
-    ready.pop();
-    *error_number = 0;
-    impl::jumpcut_set_control(hub.saved_.control);
-  } else {
-    if (spare_ != nullptr) return false;
-    spare_ = &fiber;
-    *error_number = 0;
-    switch_to_next<impl::switch_inlined>();
-    if (fiber.job_ == nullptr) leave(fiber, hub);  // from drop_spare()
-  }
-  fiber.done_ = false;
-  fiber.wait_ = nullptr;
-  return true;
-}
-
-/// The job was begun by a fiber that goes on now. Returns if there is another job.
-void Scheduler::go_back(Fiber& fiber) noexcept {
-  Fiber& to = *std::exchange(fiber.return_to_, nullptr);
-  if (!reuse_ || fiber.pool_ != usual_pool_ || spare_ != nullptr) leave(fiber, to);
-  impl::jumpcut_set_control(hub.saved_.control);
-  spare_ = &fiber;
-  *error_number = 0;
-  transfer<impl::switch_inlined>(fiber, to);
-  if (fiber.job_ == nullptr) leave(fiber, hub);  // from drop_spare()
-  fiber.done_ = false;
-  fiber.wait_ = nullptr;
 }
 
 /// A fiber for the job: the spare one, or a new one on a stack from the pool.

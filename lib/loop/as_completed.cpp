@@ -65,9 +65,7 @@ class Completions final : public ChildOwner {
     if (todo_ == 0) timer_.cancel();
   }
   void child_gone() noexcept override { drop_ref(*this); }
-  FutureBase* awaiter() noexcept override {
-    return waiting_.empty() ? nullptr : waiting_.front();
-  }
+  FutureBase* awaiter() noexcept override { return waiting_.empty() ? nullptr : waiting_.front(); }
 
   std::size_t references = 1;
 

@@ -102,7 +102,8 @@ std::string parked_tasks_text(const TaskSpace& space) {
 
 void LoopState::throw_deadlock() {
   std::string text =
-      "deadlock: nothing is ready, no timer is set, no descriptor is watched, and nobody else could "
+      "deadlock: nothing is ready, no timer is set, no descriptor is watched, and nobody else "
+      "could "
       "wake the loop\n" +
       parked_tasks_text(*space);
   text.pop_back();

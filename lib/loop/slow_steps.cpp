@@ -17,8 +17,7 @@ namespace {
 /// Of the callback that ran last: "call_soon callback main()::{lambda()#1}".
 std::string callback_name(const TaskSpace& space) {
   if (space.callback == nullptr) return "a callback";
-  const std::string function =
-      callable_among_arguments(demangle(space.callback_type->name()));
+  const std::string function = callable_among_arguments(demangle(space.callback_type->name()));
   return std::string(space.callback) + (function.empty() ? " callback" : " callback " + function);
 }
 

@@ -59,6 +59,7 @@ PUBLIC = {
     "impl/scope_base.hpp": "task",
     "impl/task_base.hpp": "task",
     "impl/task_space.hpp": "task",
+    "impl/typed_states.hpp": "task",
     "result.hpp": "task",
     "shield.hpp": "task",
     "task.hpp": "task",

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <jumpcut/impl/task_base.hpp>
 #include <jumpcut/impl/thread_state.hpp>
+#include <jumpcut/impl/typed_states.hpp>
 
 #include <exception>
 #include <memory>

@@ -34,9 +34,9 @@ struct JUMPCUT_API TaskSpace {
   GeneratorBase* first_generator = nullptr;  ///< those that have begun and not ended
   std::uint64_t generator_numbers = 0;
   bool debug : 1 = false;
-  bool eager : 1 = false;  ///< tasks begin inside create_task
+  bool eager : 1 = false;          ///< tasks begin inside create_task
   const char* callback = nullptr;  ///< debug: the kind of the user's callback that ran last
-  const std::type_info* callback_type = nullptr;  ///< debug: what it was kept in
+  const std::type_info* callback_type = nullptr;   ///< debug: what it was kept in
   std::shared_ptr<TaskOrigins> origins = nullptr;  ///< debug: where tasks were created
   std::uint64_t swallowed_cancellations = 0;
   /// Reports to the loop's exception handler; never throws.
