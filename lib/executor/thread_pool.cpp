@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "executor/pool_state.hpp"
+#include "loop/loop_state.hpp"
 
 #include <algorithm>
 #include <string>
@@ -121,6 +122,8 @@ bool end_pool(const std::shared_ptr<PoolState>& pool, bool wait, bool cancel_job
   }
   try {
     if (wait && TaskBase::current() != nullptr) {
+      // Idle threads don't count as such that may wake the loop, but now each is to tell it.
+      const AtWork at_work(*LoopState::running("shutdown").outsiders);
       await_callback<>([&](auto done) { pool->when_ended([done = std::move(done)] { done(); }); },
                        {.timeout = longest});
     }
