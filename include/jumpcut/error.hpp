@@ -21,13 +21,6 @@ class JUMPCUT_API RecursionError : public RuntimeError {
   using RuntimeError::RuntimeError;
 };
 
-/// The loop is closed: it makes no call any more, and ends no task. asyncio's "Event loop is
-/// closed".
-class JUMPCUT_API LoopClosed : public RuntimeError {
- public:
-  using RuntimeError::RuntimeError;
-};
-
 /// A value that can't be used: a stack too small or too large, a missing function. The text names
 /// the value and what is accepted. Like Python's ValueError.
 class JUMPCUT_API ValueError : public std::invalid_argument {

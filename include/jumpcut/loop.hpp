@@ -1,6 +1,7 @@
 #pragma once
 
 #include <jumpcut/clock.hpp>
+#include <jumpcut/error.hpp>
 #include <jumpcut/handle.hpp>
 #include <jumpcut/lowlevel/stack_pool.hpp>
 #include <jumpcut/task.hpp>
@@ -69,6 +70,13 @@ struct LoopStats {
   std::uint64_t swallowed_cancellations = 0;
   std::uint64_t stalls = 0;              ///< steps that the watchdog reported
   std::uint64_t repeated_callbacks = 0;  ///< calls of await_callback's `done` beyond the first
+};
+
+/// The loop is closed: it makes no call any more, and ends no task. asyncio's "Event loop is
+/// closed".
+class JUMPCUT_API LoopClosed : public RuntimeError {
+ public:
+  using RuntimeError::RuntimeError;
 };
 
 /// An event loop: asyncio's. Runs callbacks and task steps in the order in which they became ready,
