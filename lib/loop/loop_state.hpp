@@ -13,6 +13,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <random>
@@ -171,7 +172,9 @@ class LoopState {
   void push_handle(LoopHandle& handle);
   void shuffle() noexcept;
   void set_attention() noexcept;
-  bool can_go_on() const;
+  bool is_awaited() const;
+  bool others_could_post() const;
+  void wait_for_others();
   [[noreturn]] void throw_deadlock();
   void set_interest(int fd, Watched& watched);
   void name_the_refusing() noexcept;
@@ -183,6 +186,9 @@ class LoopState {
   std::optional<std::mt19937_64> random_;
   SlowSteps slow_steps_{*this};
   std::optional<Heartbeat> heartbeat_;  // once it has run
+  static constexpr std::chrono::nanoseconds least_patience = std::chrono::milliseconds(50);
+  static constexpr std::chrono::nanoseconds most_patience = std::chrono::minutes(1);
+  std::chrono::nanoseconds patience_ = least_patience;  // see wait_for_others()
   const pid_t process_;
 };
 

@@ -85,7 +85,8 @@ void LoopState::poll() {
   }
   const std::int64_t* next = timers.next();
   if (next == nullptr) {
-    if (can_go_on()) return wait_for_events(TimePoint::max());
+    if (is_awaited()) return wait_for_events(TimePoint::max());
+    if (others_could_post()) return wait_for_others();
     take_posts();  // the last thing that somebody did who is gone by now
     if (core.ready.empty()) throw_deadlock();
     return;
@@ -105,6 +106,13 @@ void LoopState::poll() {
   if (!watched_.empty()) look_for_events();
   take_posts();
   if (core.ready.empty() && !clock->jump_to(when)) wait_for_events(when);
+}
+
+/// A thread that could post may also end without a word: looks again now and then whether it is
+/// still there.
+void LoopState::wait_for_others() {
+  wait_for_events(deadline_after(now(), patience_));
+  patience_ = core.ready.empty() ? std::min(2 * patience_, most_patience) : least_patience;
 }
 
 void LoopState::look_for_events() {
@@ -244,8 +252,12 @@ void LoopState::set_attention() noexcept {
   }
 }
 
-bool LoopState::can_go_on() const {
-  if (!watched_.empty() || outsiders->threads.load(std::memory_order_acquire) > 0) return true;
+/// Whether something outside is sure to come some day, as far as one can know.
+bool LoopState::is_awaited() const {
+  return !watched_.empty() || outsiders->threads.load(std::memory_order_acquire) > 0;
+}
+
+bool LoopState::others_could_post() const {
   if (options.clock != nullptr && outsiders->callbacks.load(std::memory_order_acquire) == 0) {
     return false;
   }
