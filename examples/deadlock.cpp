@@ -2,11 +2,16 @@
 // who waits for what.
 //
 //   $ ./deadlock
-//   deadlock: nothing is ready, no timer is set, no descriptor is watched, and nobody else could
-//   wake the loop
-//     task 'Task-1' waits for gather()
-//     task 'plato' waits for Lock.lock()
-//     task 'kant' waits for Lock.lock()
+//   deadlock: nothing is ready, no timer is set, no descriptor is watched, and nobody could post
+//     task 'Task-1' waits for gather():
+//       ...
+//     task 'plato' waits for Lock.lock(), held by task 'kant':
+//       (anonymous namespace)::take_both(jumpcut::Lock&, jumpcut::Lock&) (deadlock+0x...)
+//       ...
+//     task 'kant' waits for Lock.lock(), held by task 'plato':
+//       (anonymous namespace)::take_both(jumpcut::Lock&, jumpcut::Lock&) (deadlock+0x...)
+//       ...
+//     in a circle: task 'plato' waits for task 'kant', that for task 'plato'
 
 #include <jumpcut/jumpcut.hpp>
 
@@ -17,7 +22,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-void take_both(jumpcut::Lock& first, jumpcut::Lock& second) {
+// Not inlined, so that the report names it.
+[[gnu::noinline]] void take_both(jumpcut::Lock& first, jumpcut::Lock& second) {
   const std::unique_lock one(first);
   jumpcut::sleep(100ms);
   const std::unique_lock other(second);

@@ -3,6 +3,7 @@
 #include <jumpcut/impl/wait_queue.hpp>
 
 #include <cstddef>
+#include <cstdint>
 
 namespace jumpcut {
 
@@ -22,19 +23,21 @@ class JUMPCUT_API Lock {
   /// waits. Throws Cancelled, and RuntimeError outside a task and in another loop's.
   void lock() {
     impl::TaskBase& task = impl::TaskBase::running(waiters_.what());
-    if (locked_ || !waiters_.empty()) [[unlikely]]
+    if (locked() || !waiters_.empty()) [[unlikely]]
       return lock_in_turn(task);
-    locked_ = true;
+    holder_ = task.number;
   }
   /// Locks it if that needs no waiting. From callbacks too.
   bool try_lock() noexcept {
-    if (locked_ || waiters_.has_uncancelled()) return false;
-    return locked_ = true;
+    if (locked() || waiters_.has_uncancelled()) return false;
+    const impl::TaskBase* task = impl::TaskBase::current();
+    holder_ = task != nullptr ? task->number : no_task;
+    return true;
   }
   /// Unlocks it and wakes the first that waits, which will lock it. Throws RuntimeError if it is
   /// not locked.
   void unlock();
-  bool locked() const noexcept { return locked_; }
+  bool locked() const noexcept { return holder_ != 0; }
 
   /// asyncio's names.
   void acquire() { lock(); }
@@ -46,12 +49,14 @@ class JUMPCUT_API Lock {
  private:
   friend class Condition;
 
+  static constexpr std::uint64_t no_task = ~std::uint64_t{0};
+
   explicit Lock(const char* what) noexcept : waiters_(what, impl::WaitQueue::Needed::by_woken) {}
   void lock_in_turn(impl::TaskBase& task);
 
   impl::WaitQueue waiters_;
   impl::LoopBound loop_;
-  bool locked_ = false;
+  std::uint64_t holder_ = 0;  // the number of the task that locked it, for reports; 0: unlocked
 };
 
 }  // namespace jumpcut

@@ -112,7 +112,9 @@ std::vector<Symbol> shown_frames(std::span<const std::uintptr_t> frames, Symbols
     std::string callable = callable_of(shown.back());
     if (outermost.function.empty() && !callable.empty()) {
       outermost = std::move(shown.back());
-      outermost.function = std::move(callable);
+      outermost.function = std::move(callable);  // the user's, not the runtime's
+      outermost.mangled.clear();
+      outermost.is_runtime = false;
     }
     shown.pop_back();
   }

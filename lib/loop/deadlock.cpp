@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -36,6 +37,11 @@ class Circles {
   using Circle = std::vector<const FutureBase*>;
 
   explicit Circles(const std::vector<TaskBase*>& tasks) {
+    for (TaskBase* task : tasks) {
+      if (task->waiting_on() == nullptr) continue;
+      const std::uint64_t holder = task->waiting_on()->holder();
+      if (holder != 0) wait_for_holder_[holder].push_back(task);
+    }
     for (const TaskBase* task : tasks) follow(*task);
   }
   const std::vector<Circle>& found() const noexcept { return found_; }
@@ -61,7 +67,7 @@ class Circles {
   }
   void enter(const FutureBase& future) {
     const auto [place, is_new] = on_path_.emplace(&future, true);
-    if (is_new) return path_.push_back({&future, awaiters_of(future)});
+    if (is_new) return path_.push_back({&future, awaiters(future)});
     if (!place->second) return;
     Circle circle;
     auto one = path_.rbegin();
@@ -70,13 +76,26 @@ class Circles {
     found_.push_back(std::move(circle));
   }
 
-  std::unordered_map<const FutureBase*, bool> on_path_;  // or seen before
-  std::vector<Place> path_;                              // each is awaited by the next
+  /// Those too that wait for a lock which the task has.
+  std::vector<FutureBase*> awaiters(const FutureBase& future) const {
+    std::vector<FutureBase*> all = awaiters_of(future);
+    if (!future.is_task()) return all;
+    const auto place = wait_for_holder_.find(static_cast<const TaskBase&>(future).number);
+    if (place != wait_for_holder_.end()) {
+      all.insert(all.end(), place->second.begin(), place->second.end());
+    }
+    return all;
+  }
+
+  std::unordered_map<std::uint64_t, std::vector<FutureBase*>> wait_for_holder_;  // by its number
+  std::unordered_map<const FutureBase*, bool> on_path_;                          // or seen before
+  std::vector<Place> path_;  // each is awaited by the next
   std::vector<Circle> found_;
 };
 
 std::string text_of(const Circles::Circle& circle) {
   std::string text = "  in a circle: " + circle.back()->describe() + " waits for ";
+  if (circle.size() == 1) return text + "itself\n";
   for (std::size_t i = 0; i + 1 < circle.size() && i < most_tasks; ++i) {
     text += circle[i]->describe() + ", that for ";
   }
@@ -93,7 +112,8 @@ std::string parked_tasks_text(const TaskSpace& space) {
   const std::size_t told = std::min(tasks.size(), most_tasks);
   for (std::size_t i = 0; i < told; ++i) text += "  " + parked_text(*tasks[i], symbols);
   if (tasks.size() > told) {
-    text += "  and " + std::to_string(tasks.size() - told) + " more tasks\n";
+    text += "  and " + std::to_string(tasks.size() - told) +
+            (tasks.size() - told == 1 ? " more task\n" : " more tasks\n");
   }
   const Circles circles(tasks);
   for (const Circles::Circle& circle : circles.found()) text += text_of(circle);
@@ -102,9 +122,8 @@ std::string parked_tasks_text(const TaskSpace& space) {
 
 void LoopState::throw_deadlock() {
   std::string text =
-      "deadlock: nothing is ready, no timer is set, no descriptor is watched, and nobody else "
-      "could "
-      "wake the loop\n" +
+      "deadlock: nothing is ready, no timer is set, no descriptor is watched, and nobody could "
+      "post\n" +
       parked_tasks_text(*space);
   text.pop_back();
   throw Deadlock(text);

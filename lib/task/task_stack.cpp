@@ -22,13 +22,26 @@ using Phase = AnyTask::Phase;
 /// A report that is to be read at a glance.
 constexpr std::size_t most_frames = 4;
 
-bool is_ours(const Symbol& symbol) noexcept {
-  const std::string_view name = symbol.mangled;
-  return name.starts_with("_ZN7jumpcut") || name.starts_with("_ZNK7jumpcut");
+/// A public function of jumpcut's, or of the standard library's, such as unique_lock's.
+bool is_library(const Symbol& symbol) noexcept {
+  std::string_view name = symbol.mangled;
+  if (!name.starts_with("_Z")) return false;
+  name.remove_prefix(std::min(name.find_first_not_of("NK", 2), name.size()));
+  return name.starts_with("7jumpcut") || name.starts_with("St");
 }
 
 Phase phase(const TaskBase& task) noexcept {
   return static_cast<Phase>(phase_of(task));
+}
+
+/// Of what a task waits for: ", held by task 'x'", if that is known.
+std::string holder_text(const TaskBase& task) {
+  const std::uint64_t number = task.waiting_on()->holder();
+  if (number == 0 || number > task.space().task_numbers) return {};
+  if (number == task.number) return ", held by itself";
+  const TaskBase* holder = task.space().first_task;
+  while (holder != nullptr && holder->number != number) holder = holder->next_task();
+  return ", held by " + (holder != nullptr ? holder->describe() : "a task that has ended");
 }
 
 std::vector<std::uintptr_t> addresses_of(const TaskBase& task) {
@@ -50,7 +63,7 @@ std::vector<Symbol> stack_of(const TaskBase& task, Symbols& symbols) {
 
 std::string users_frames_text(std::span<const std::uintptr_t> frames, Symbols& symbols) {
   const std::vector<Symbol> shown = shown_frames(frames, symbols);
-  auto first = std::find_if_not(shown.begin(), shown.end(), is_ours);
+  auto first = std::find_if_not(shown.begin(), shown.end(), is_library);
   if (first == shown.end()) first = shown.begin();
   std::string text;
   for (std::size_t count = 0; first != shown.end() && count < most_frames; ++first, ++count) {
@@ -77,8 +90,9 @@ std::string task_headline(const TaskBase& task) {
     case Phase::ready:
       return name + " is ready";
     case Phase::suspended:
-      return name + (task.waiting_on() == nullptr ? " is parked"
-                                                  : " waits for " + task.waiting_on()->describe());
+      return name + (task.waiting_on() == nullptr
+                         ? " is parked"
+                         : " waits for " + task.waiting_on()->describe() + holder_text(task));
     case Phase::done:
       break;
   }

@@ -26,7 +26,7 @@ std::string users_frames_text(std::span<const std::uintptr_t> frames, Symbols& s
 /// The first so many of them.
 std::vector<Frame> to_frames(std::vector<Symbol> symbols, std::optional<std::size_t> limit);
 
-/// "task 'x' waits for Lock.lock()", "task 'x' has not begun", ...
+/// "task 'x' waits for Lock.lock(), held by task 'y'", "task 'x' has not begun", ...
 std::string task_headline(const TaskBase& task);
 
 /// The same, and where, as users_frames_text() has it.

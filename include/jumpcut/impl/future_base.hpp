@@ -138,6 +138,12 @@ class JUMPCUT_API FutureBase {
 
   /// The place of the value of a future that has one.
   void* slot() const noexcept { return slot_; }
+  /// For reports: the number of the task that has what a Waiting waits for, as long as it does; 0,
+  /// or one that no task has, if that isn't known.
+  std::uint64_t holder() const noexcept {
+    if (!on_stack_ || slot_ == nullptr || is_done() || space_->core == nullptr) return 0;
+    return *static_cast<const std::uint64_t*>(slot_);
+  }
 
  protected:
   ~FutureBase() = default;
@@ -174,7 +180,7 @@ class JUMPCUT_API FutureBase {
 
   TaskSpace* space_;
   std::exception_ptr error_;  // what it failed with, or the Cancelled it ended with
-  void* slot_ = nullptr;
+  void* slot_ = nullptr;      // see slot(), holder()
   const char* what_;
   std::uint32_t references_ = 1;
   State state_ = State::pending;
@@ -204,8 +210,11 @@ class JUMPCUT_API FutureBase {
 /// allocated. Whoever lets it go on calls finish(); a cancelled task cancels it.
 class JUMPCUT_API Waiting final : public FutureBase {
  public:
-  Waiting(TaskSpace& space, const char* what) noexcept : FutureBase(space, what) {
+  /// `holder` is where holder() is read from.
+  Waiting(TaskSpace& space, const char* what, std::uint64_t* holder = nullptr) noexcept
+      : FutureBase(space, what) {
     on_stack_ = true;
+    slot_ = holder;
   }
   ~Waiting() = default;
 };

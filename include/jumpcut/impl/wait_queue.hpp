@@ -13,8 +13,10 @@ class WaitQueue;
 /// One task's place in a WaitQueue, on that task's stack.
 class JUMPCUT_API QueuedWait {
  public:
-  /// `what` is what the task waits in, for reports: "Lock.lock()".
-  QueuedWait(TaskBase& task, const char* what) noexcept : waiting_(task.space(), what) {}
+  /// `what` is what the task waits in, for reports: "Lock.lock()". `holder` has the number of the
+  /// task that has it, where that is known.
+  QueuedWait(TaskBase& task, const char* what, std::uint64_t* holder = nullptr) noexcept
+      : waiting_(task.space(), what, holder) {}
   QueuedWait(const QueuedWait&) = delete;
   QueuedWait& operator=(const QueuedWait&) = delete;
 
