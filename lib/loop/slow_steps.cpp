@@ -27,6 +27,7 @@ void SlowSteps::begins(Entry entry) noexcept {
   name_.clear();
   loop_.space->callback = nullptr;
   try {
+    if (tick_.number != loop_.core.ticks) end_tick();
     // It may be gone when its step has ended.
     if (entry.is_fiber()) {
       const TaskBase* task = TaskBase::of(entry.fiber());
@@ -37,6 +38,7 @@ void SlowSteps::begins(Entry entry) noexcept {
     }
   } catch (const std::bad_alloc&) {  // named as a callback, then
   }
+  tick_.number = loop_.core.ticks;
   began_ = loop_.now();
   under_way_ = true;
 }
@@ -44,19 +46,38 @@ void SlowSteps::begins(Entry entry) noexcept {
 void SlowSteps::ended() noexcept {
   if (!std::exchange(under_way_, false)) return;
   const std::chrono::nanoseconds took = loop_.now() - began_;
+  ++tick_.steps;
+  tick_.took += took;
   if (took < loop_.options.slow_callback_duration) return;
-  std::array<char, 48> time{};
-  std::snprintf(time.data(), time.size(), " took %.3f s",
-                std::chrono::duration<double>(took).count());
+  tick_.has_slow_one = true;
   try {
-    slow_.push_back("Executing " + (name_.empty() ? callback_name(*loop_.space) : name_) +
-                    time.data());
+    add("Executing " + (name_.empty() ? callback_name(*loop_.space) : name_), took);
   } catch (const std::bad_alloc&) {
   }
 }
 
+/// Many that are quick may take long together, and keep timers and descriptors waiting.
+void SlowSteps::end_tick() {
+  const Tick tick = std::exchange(tick_, {});
+  if (tick.steps < 2 || tick.has_slow_one || tick.took < loop_.options.slow_callback_duration)
+    return;
+  add("A tick of " + std::to_string(tick.steps) + " steps, none of them slow by itself,",
+      tick.took);
+}
+
+void SlowSteps::add(const std::string& what, std::chrono::nanoseconds took) {
+  std::array<char, 48> time{};
+  std::snprintf(time.data(), time.size(), " took %.3f s",
+                std::chrono::duration<double>(took).count());
+  slow_.push_back(what + time.data());
+}
+
 void SlowSteps::report() noexcept {
   under_way_ = false;
+  try {
+    end_tick();
+  } catch (const std::bad_alloc&) {
+  }
   for (const std::string& text : std::exchange(slow_, {})) loop_.report({text});
 }
 

@@ -1,10 +1,12 @@
-// Which steps took too long: measured one by one, in debug mode.
+// Which steps took too long, one by one or all those of a tick: measured in debug mode.
 
 #pragma once
 
 #include <jumpcut/clock.hpp>
 #include <jumpcut/impl/core.hpp>
 
+#include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,9 +26,18 @@ class SlowSteps final : public StepObserver {
   void report() noexcept;
 
  private:
+  void end_tick();
+  void add(const std::string& what, std::chrono::nanoseconds took);
+
   LoopState& loop_;
   TimePoint began_{};
   bool under_way_ = false;
+  struct Tick {
+    std::uint64_t number = 0;
+    std::uint64_t steps = 0;
+    std::chrono::nanoseconds took{};
+    bool has_slow_one = false;
+  } tick_;
   std::string name_;  // empty: a callback's
   std::vector<std::string> slow_;
 };
