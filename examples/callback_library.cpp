@@ -1,10 +1,11 @@
 // callback_library: an old library calls back; the new feature reads from top to bottom. Two of its
-// calls run at once; one is answered at once, one is forgotten.
+// calls run at once; one is answered at once. One is forgotten, and its task knows right away: the
+// last copy of the callback is gone.
 //
 //   $ ./callback_library
+//   order 9: the database will never call back
 //   order 7: 3 x tea for ann in Cork
 //   order 8: 1 x milk for ben in Lyon
-//   order 9: the database will never call back
 
 #include <jumpcut/jumpcut.hpp>
 

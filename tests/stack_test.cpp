@@ -137,7 +137,7 @@ TEST_CASE("format_stack of a task that has not begun, was cancelled, or failed, 
     unstarted.cancel();
     ticks();
     CHECK_THAT(unstarted.format_stack(),
-               Catch::Matches("task 'later' was cancelled by task 'Task-1' at [^\n]*\n"));
+               Catch::Matches("task 'later' was cancelled, asked by task 'Task-1' at [^\n]*\n"));
 
     const auto failed = create_task([] { throw std::runtime_error("no such row"); });
     ticks();
