@@ -146,14 +146,24 @@ TEST_CASE("format_stack of a task that has not begun, was cancelled, or failed, 
   });
 }
 
+namespace {
+
+/// Of the running task, as one sees it that it begins inside create_task.
+[[gnu::noinline]] std::string creators_text() {
+  const AnyTask creator = current_task();
+  std::string text;
+  const auto task = create_task([&] { text = creator.format_stack(); }, {.eager_start = true});
+  await(task);
+  return text;
+}
+
+}  // namespace
+
 TEST_CASE("the stack of a task that began eagerly can be had while its creator waits for it") {
   on_loop([] {
-    const AnyTask creator = current_task();
-    std::string text;
-    const auto task = create_task([&] { text = creator.format_stack(); }, {.eager_start = true});
-    await(task);
+    const std::string text = creators_text();
     CHECK_THAT(text, Catch::StartsWith("task 'Task-1' is "));
-    CHECK_THAT(text, Catch::Contains("lambda"));
+    CHECK_THAT(text, Catch::Contains("creators_text("));
   });
 }
 
