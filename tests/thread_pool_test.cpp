@@ -6,19 +6,23 @@
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <functional>
 #include <future>
 #include <memory>
-#include <mutex>
-#include <set>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
+
+#include "child.hpp"
 
 using jumpcut::await;
 using jumpcut::Cancelled;
@@ -293,4 +297,90 @@ TEST_CASE("a program's own executor works for run_in_executor") {
 
 TEST_CASE("a ThreadPool of absurd size is refused") {
   CHECK_THROWS_AS(ThreadPool({.max_workers = 1'000'000}), jumpcut::ValueError);
+}
+
+TEST_CASE("a pool has four threads more than the process may use processors, as CPython's") {
+  const Ended ended = in_child([] {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<unsigned>(sched_getcpu()), &one);
+    expect(sched_setaffinity(0, sizeof one, &one) == 0, "it can be bound to a processor");
+    expect(ThreadPool().max_workers() == 5, "one and four");
+  });
+  INFO(ended.output);
+  CHECK(ended.exit_code == 0);
+}
+
+TEST_CASE("a forked process has none of a pool's threads: it is told so, and doesn't hang") {
+  ThreadPool pool({.max_workers = 2});
+  Gate gate;
+  const auto job = pool.submit(gate.job());
+  gate.wait_for(1);
+  const Ended ended = in_child([&] {
+    try {
+      pool.submit([] {});
+      expect(false, "submit throws");
+    } catch (const jumpcut::RuntimeError& error) {
+      expect(std::string(error.what()).find("make a new one") != std::string::npos, "it says why");
+    }
+    expect(pool.worker_count() == 0, "no thread");
+    pool.shutdown();
+    pool.~ThreadPool();
+    expect(ThreadPool().submit([] { return 3; }).get() == 3, "a new pool works");
+    expect(jumpcut::run([] { return jumpcut::to_thread([] { return 4; }); }) == 4,
+           "so does a new loop's");
+    _exit(0);
+  });
+  INFO(ended.output);
+  CHECK(ended.exit_code == 0);
+  gate.open();
+  job.get();
+}
+
+TEST_CASE("a loop whose pool has threads can be closed in a forked process") {
+  jumpcut::Loop loop;
+  Gate gate;
+  const auto job = loop.run_until_complete(
+      [&] { return std::make_optional(run_in_executor(nullptr, gate.job())); });
+  gate.wait_for(1);
+  const Ended ended = in_child([&] {
+    loop.close();
+    expect(loop.is_closed(), "it is closed");
+    _exit(0);
+  });
+  INFO(ended.output);
+  CHECK(ended.exit_code == 0);
+  gate.open();
+  loop.run_until_complete([&] { await(*job); });
+}
+
+TEST_CASE("a job that ends its thread ends the program, which says why") {
+  const Ended ended = in_child([] {
+    ThreadPool pool;
+    pool.submit([] { pthread_exit(nullptr); }).get();
+  });
+  INFO(ended.output);
+  CHECK(ended.signal == SIGABRT);
+  CHECK(ended.output.find("pthread_exit()") != std::string::npos);
+}
+
+TEST_CASE("destructors of a pool's thread_local variables may post to the loop, and end with it") {
+  static std::atomic<int> destroyed{0};
+  static std::atomic<jumpcut::Loop*> place{nullptr};
+  struct Local {
+    int used = 0;
+    ~Local() {
+      if (used == 0) return;
+      ++destroyed;
+      place.load()->call_soon_threadsafe([] {});
+    }
+  };
+  static thread_local Local local;
+  jumpcut::run([] {
+    place = &jumpcut::get_running_loop();
+    ThreadPool pool({.max_workers = 3});
+    for (int i = 0; i < 30; ++i) await(run_in_executor(&pool, [] { return ++local.used; }));
+    pool.shutdown();
+    CHECK(destroyed >= 1);
+  });
 }

@@ -47,6 +47,9 @@ class JUMPCUT_API Executor {
 
 namespace impl {
 
+/// In a catch block: what a job threw. Ends the program, and says why, if it ended its thread.
+JUMPCUT_API std::exception_ptr job_error() noexcept;
+
 template <class Function>
 using CallResult = std::decay_t<std::invoke_result_t<std::decay_t<Function>&>>;
 
@@ -64,7 +67,7 @@ class ExecutorJobOf final : public ExecutorJob {
       try {
         store_call(*state_, *function_);
       } catch (...) {
-        error_ = std::current_exception();
+        error_ = job_error();
       }
     }
     function_.reset();  // before anybody sees that it is done

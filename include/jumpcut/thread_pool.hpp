@@ -13,15 +13,16 @@ class PoolState;
 }  // namespace impl
 
 struct ThreadPoolOptions {
-  /// How many threads it may have; 0 for as many as there are processors and four more, but no more
-  /// than 32.
+  /// How many threads it may have; 0 for as many as the process may use processors and four more,
+  /// but no more than 32.
   std::size_t max_workers = 0;
   /// Its threads are called that, with a number.
   std::string name = "jumpcut";
 };
 
 /// Threads that run jobs, in the order in which they were submitted: ThreadPoolExecutor. A thread
-/// is started when a job comes and none is idle, until there are max_workers.
+/// is started when a job comes and none is idle, until there are max_workers. A forked process
+/// has none of them: there execute() throws RuntimeError, and shutdown() does nothing.
 class JUMPCUT_API ThreadPool final : public Executor {
  public:
   /// Throws ValueError for more threads than can be numbered: 100,000.

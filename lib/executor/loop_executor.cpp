@@ -57,7 +57,6 @@ void LoopExecutor::end_pool(bool may_wait) {
   if (!may_wait) {
     jumpcut::impl::end_pool(pool_, false, false, std::nullopt);
   } else {
-    const AtWork at_work(*loop_.outsiders);
     if (!jumpcut::impl::end_pool(pool_, true, false, loop_.options.executor_shutdown_timeout)) {
       warn("the loop's thread pool did not end in time: its threads are left to themselves");
     }

@@ -16,6 +16,8 @@
 #include <thread>
 #include <vector>
 
+#include <sys/types.h>
+
 namespace jumpcut::impl {
 
 class PoolState final : public Executor, public std::enable_shared_from_this<PoolState> {
@@ -28,6 +30,9 @@ class PoolState final : public Executor, public std::enable_shared_from_this<Poo
   /// Has tell() called when no thread works any more, by the last one or at once.
   void when_ended(std::function<void()> tell);
   std::size_t worker_count() const;
+  /// This one was forked by the process whose threads these are: they are not here, and one of them
+  /// may hold the lock for ever.
+  bool is_another_process() const noexcept;
 
   const std::size_t max_workers;
 
@@ -35,6 +40,7 @@ class PoolState final : public Executor, public std::enable_shared_from_this<Poo
   void work();
 
   const std::string name_;
+  const pid_t process_;
   mutable std::mutex mutex_;
   std::condition_variable work_;
   std::deque<std::unique_ptr<ExecutorJob>> jobs_;

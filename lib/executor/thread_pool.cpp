@@ -4,7 +4,9 @@
 #include <jumpcut/error.hpp>
 #include <jumpcut/impl/task_base.hpp>
 
+#include "base/check.hpp"
 #include "executor/pool_state.hpp"
+#include "loop/loop_state.hpp"
 
 #include <algorithm>
 #include <string>
@@ -12,15 +14,26 @@
 #include <utility>
 
 #include <pthread.h>
+#include <sched.h>
+#include <unistd.h>
 
 namespace jumpcut {
 
 namespace impl {
 
 PoolState::PoolState(ThreadPoolOptions options)
-    : max_workers(options.max_workers), name_(std::move(options.name)) {}
+    : max_workers(options.max_workers), name_(std::move(options.name)), process_(getpid()) {}
+
+bool PoolState::is_another_process() const noexcept {
+  return getpid() != process_;
+}
 
 void PoolState::execute(std::unique_ptr<ExecutorJob> job) {
+  if (is_another_process()) {
+    throw RuntimeError(
+        "submit: the threads of this ThreadPool are in the process that forked this one; make a "
+        "new one");
+  }
   const std::lock_guard lock(mutex_);
   if (closed_) throw RuntimeError("submit: the ThreadPool is shut down, and takes no jobs");
   jobs_.push_back(std::move(job));
@@ -70,6 +83,7 @@ void PoolState::work() {
 }
 
 std::vector<std::thread> PoolState::close(bool cancel_jobs) {
+  if (is_another_process()) return {};
   std::deque<std::unique_ptr<ExecutorJob>> cancelled;  // destroyed without the lock
   const std::lock_guard lock(mutex_);
   closed_ = true;
@@ -79,7 +93,7 @@ std::vector<std::thread> PoolState::close(bool cancel_jobs) {
 }
 
 void PoolState::when_ended(std::function<void()> tell) {
-  {
+  if (!is_another_process()) {
     const std::lock_guard lock(mutex_);
     if (alive_ > 0) return told_.push_back(std::move(tell));
   }
@@ -87,6 +101,7 @@ void PoolState::when_ended(std::function<void()> tell) {
 }
 
 std::size_t PoolState::worker_count() const {
+  if (is_another_process()) return 0;
   const std::lock_guard lock(mutex_);
   return threads_.size();
 }
@@ -107,6 +122,8 @@ bool end_pool(const std::shared_ptr<PoolState>& pool, bool wait, bool cancel_job
   }
   try {
     if (wait && TaskBase::current() != nullptr) {
+      // Idle threads don't count as such that may wake the loop, but now each is to tell it.
+      const AtWork at_work(*LoopState::running("shutdown").outsiders);
       await_callback<>([&](auto done) { pool->when_ended([done = std::move(done)] { done(); }); },
                        {.timeout = longest});
     }
@@ -128,13 +145,38 @@ Executor::~Executor() = default;
 
 namespace impl {
 
+namespace {
+
+/// Those that this process may run on, which are fewer than there are in a container.
+unsigned usable_processors() noexcept {
+  cpu_set_t usable;
+  if (sched_getaffinity(0, sizeof usable, &usable) == 0 && CPU_COUNT(&usable) > 0) {
+    return static_cast<unsigned>(CPU_COUNT(&usable));
+  }
+  return std::max(1u, std::thread::hardware_concurrency());
+}
+
+}  // namespace
+
+std::exception_ptr job_error() noexcept {
+  std::exception_ptr error = std::current_exception();
+  // What unwinds a thread that ends itself is no C++ exception.
+  if (error == nullptr) {
+    fail(
+        "a job of an executor ended its thread, by pthread_exit() or as pthread_cancel() asked; "
+        "let "
+        "it return or throw instead");
+  }
+  return error;
+}
+
 std::shared_ptr<PoolState> make_pool(ThreadPoolOptions options) {
   if (options.max_workers > 100'000) {
     throw ValueError("ThreadPool: max_workers is " + std::to_string(options.max_workers) +
                      ", and 100,000 is the most");
   }
   if (options.max_workers == 0) {
-    options.max_workers = std::min(32u, std::max(1u, std::thread::hardware_concurrency()) + 4);
+    options.max_workers = std::min(32u, usable_processors() + 4);
   }
   return std::make_shared<PoolState>(std::move(options));
 }
