@@ -352,7 +352,6 @@ TEST_CASE("other threads may only post: everything else is refused there", "[I15
     Loop& loop = get_running_loop();
     Future<int> future;
     std::vector<std::string> refused;
-    bool posted = false;
     std::thread other([&] {
       const auto attempt = [&](auto&& function) {
         try {
@@ -370,11 +369,10 @@ TEST_CASE("other threads may only post: everything else is refused there", "[I15
       attempt([&] { future.set_result(1); });
       attempt([&] { future.cancel(); });
       attempt([&] { future.add_done_callback([] {}); });
-      posted = loop.call_soon_threadsafe([&] { future.set_result(2); });
+      loop.call_soon_threadsafe([&] { future.set_result(2); });
     });
     CHECK(await(future) == 2);
     other.join();
-    CHECK(posted);
     CHECK(refused.size() == 9);
     for (const std::string& text : refused) CHECK_THAT(text, Catch::Contains("thread"));
   });

@@ -70,9 +70,13 @@ TEST_CASE("close is done once, and everything after it says that the loop is clo
   CHECK_THROWS_WITH(loop.add_reader(0, [] {}), Contains("the loop is closed"));
   CHECK_THROWS_WITH(loop.remove_reader(0), Contains("the loop is closed"));
   int destroyed = 0;
-  CHECK(!loop.call_soon_threadsafe([witness = Witness(destroyed)] {}));
+  CHECK_THROWS_AS(loop.call_soon_threadsafe([witness = Witness(destroyed)] {}),
+                  jumpcut::LoopClosed);
   CHECK(destroyed == 1);
-  std::thread([&] { CHECK(!loop.call_soon_threadsafe([witness = Witness(destroyed)] {})); }).join();
+  std::thread([&] {
+    CHECK_THROWS_WITH(loop.call_soon_threadsafe([witness = Witness(destroyed)] {}),
+                      Contains("the loop is closed"));
+  }).join();
   CHECK(destroyed == 2);
   loop.stop();
 }

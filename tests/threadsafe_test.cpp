@@ -160,8 +160,10 @@ TEST_CASE("when the loop closes first, the future fails, and nobody hangs") {
   const auto unborn = run_coroutine_threadsafe([] { return 1; }, *loop);
   loop->close();
   CHECK_THROWS_AS(unborn.get(), jumpcut::LoopClosed);
-  const auto late = run_coroutine_threadsafe([] { return 1; }, *loop);
-  CHECK_THROWS_AS(late.get(), jumpcut::LoopClosed);
+  CHECK_THROWS_AS(run_coroutine_threadsafe([] { return 1; }, *loop), jumpcut::LoopClosed);
+  std::thread([&] {
+    CHECK_THROWS_AS(run_coroutine_threadsafe([] { return 1; }, *loop), jumpcut::LoopClosed);
+  }).join();
 }
 
 TEST_CASE("a task that is cancelled by the loop's end cancels its future") {

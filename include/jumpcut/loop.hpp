@@ -1,6 +1,7 @@
 #pragma once
 
 #include <jumpcut/clock.hpp>
+#include <jumpcut/error.hpp>
 #include <jumpcut/handle.hpp>
 #include <jumpcut/lowlevel/stack_pool.hpp>
 #include <jumpcut/task.hpp>
@@ -71,6 +72,13 @@ struct LoopStats {
   std::uint64_t repeated_callbacks = 0;  ///< calls of await_callback's `done` beyond the first
 };
 
+/// The loop is closed: it makes no call any more, and ends no task. asyncio's "Event loop is
+/// closed".
+class JUMPCUT_API LoopClosed : public RuntimeError {
+ public:
+  using RuntimeError::RuntimeError;
+};
+
 /// An event loop: asyncio's. Runs callbacks and task steps in the order in which they became ready,
 /// one counted batch a tick; between two ticks it looks at descriptors and timers.
 ///
@@ -110,7 +118,7 @@ class JUMPCUT_API Loop {
 
   /// Has function() called in its turn, on the thread's own stack: it can't await. Its context
   /// variables are those of now. What it throws goes to the exception handler. Throws RuntimeError
-  /// on another thread and after close().
+  /// on another thread, and LoopClosed after close().
   template <class Function>
   Handle call_soon(Function&& function) {
     return Handle(admit(make(std::forward<Function>(function), "call_soon")));
@@ -126,12 +134,11 @@ class JUMPCUT_API Loop {
     return TimerHandle(admit_at(when, make(std::forward<Function>(function), "call_at")));
   }
   /// The same as call_soon(), from any thread; wakes the loop if it sleeps. Those of one thread
-  /// keep their order. Returns false, and drops the function, after close(); the Loop must still
-  /// exist.
+  /// keep their order. Throws LoopClosed after close(); the Loop must still exist.
   template <class Function>
-  bool call_soon_threadsafe(Function&& function) {
+  void call_soon_threadsafe(Function&& function) {
     impl::refuse_null(function, "call_soon_threadsafe");
-    return post(
+    post(
         std::make_unique<impl::PostedOf<std::decay_t<Function>>>(std::forward<Function>(function)));
   }
 
@@ -192,7 +199,7 @@ class JUMPCUT_API Loop {
   impl::Ref<impl::LoopHandle> admit_at(TimePoint when, impl::Ref<impl::LoopHandle> handle);
   impl::Ref<impl::LoopHandle> watch(int fd, bool writing, impl::Ref<impl::LoopHandle> handle);
   bool unwatch(int fd, bool writing);
-  bool post(std::unique_ptr<impl::Posted> posted);
+  void post(std::unique_ptr<impl::Posted> posted);
   void check_can_run(const char* call) const;
   void run_until_done(const AnyFuture& future);
 

@@ -6,17 +6,10 @@
 #include <exception>
 #include <memory>
 #include <optional>
-#include <stdexcept>
 #include <type_traits>
 #include <utility>
 
 namespace jumpcut {
-
-/// The loop was closed before the task that run_coroutine_threadsafe asked for was done.
-class JUMPCUT_API LoopClosed : public std::runtime_error {
- public:
-  LoopClosed();
-};
 
 namespace impl {
 
@@ -62,8 +55,9 @@ class ThreadsafeCall {
 
 /// Runs function() as a task of a loop, usually another thread's, and returns a future that any
 /// thread can wait for: asyncio.run_coroutine_threadsafe. Its cancel() cancels the task. The task
-/// has a copy of the caller's context variables. If the loop is closed, the future fails with
-/// LoopClosed; the Loop must still exist.
+/// has a copy of the caller's context variables. If the loop is closed before it is done, the
+/// future fails with LoopClosed. Throws LoopClosed if it is closed by now; the Loop must still
+/// exist.
 template <class Function>
 ThreadFuture<impl::TaskResult<Function>> run_coroutine_threadsafe(Function&& function, Loop& loop) {
   using T = impl::TaskResult<Function>;

@@ -5,20 +5,16 @@
 
 #include <utility>
 
-namespace jumpcut {
-
-LoopClosed::LoopClosed()
-    : std::runtime_error(
-          "the loop was closed before the task was done that run_coroutine_threadsafe asked for") {}
-
-namespace impl {
+namespace jumpcut::impl {
 
 void set_loop(ThreadState& state, Loop& loop) {
   state.set_thread(LoopState::of(loop).core.thread);
 }
 
 void fail_closed(ThreadState& state) noexcept {
-  if (state.begin()) state.fail(std::make_exception_ptr(LoopClosed()));
+  if (state.begin())
+    state.fail(std::make_exception_ptr(
+        LoopClosed("run_coroutine_threadsafe: the loop was closed before the task was done")));
 }
 
 void Follower::end() {
@@ -55,5 +51,4 @@ void follow(const AnyTask& task, const std::shared_ptr<ThreadState>& state,
   });
 }
 
-}  // namespace impl
-}  // namespace jumpcut
+}  // namespace jumpcut::impl

@@ -144,8 +144,8 @@ bool Loop::unwatch(int fd, bool writing) {
   return state_->unwatch(fd, writing);
 }
 
-bool Loop::post(std::unique_ptr<impl::Posted> posted) {
-  return state_->post(std::move(posted));
+void Loop::post(std::unique_ptr<impl::Posted> posted) {
+  state_->post(std::move(posted));
 }
 
 Loop& get_running_loop() {

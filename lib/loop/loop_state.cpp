@@ -112,7 +112,7 @@ LoopState& LoopState::running(const char* call) {
 }
 
 void LoopState::check_open(const char* call) const {
-  if (closed) throw RuntimeError(std::string(call) + ": the loop is closed");
+  if (closed) throw LoopClosed(std::string(call) + ": the loop is closed");
 }
 
 void LoopState::check_thread(const char* call) const {
@@ -163,13 +163,16 @@ bool post_to(PostQueue& queue, std::unique_ptr<Posted> posted) {
   return true;
 }
 
-bool LoopState::post(std::unique_ptr<Posted> posted) {
-  if (!core.on_its_thread()) return post_to(*posts, std::move(posted));
-  if (closed) return false;  // in its order among call_soon()'s
+void LoopState::post(std::unique_ptr<Posted> posted) {
+  if (!core.on_its_thread()) {
+    if (post_to(*posts, std::move(posted))) return;
+    throw LoopClosed("call_soon_threadsafe: the loop is closed");
+  }
+  check_open("call_soon_threadsafe");
+  // In its order among call_soon()'s.
   auto call = std::make_unique<PostedCall>(std::move(posted));
   core.ready.reserve();
   core.ready.push(Entry(*call.release()));
-  return true;
 }
 
 void LoopState::wake_for_interrupt() noexcept {

@@ -107,7 +107,7 @@ class LoopState {
   Ref<LoopHandle> watch(int fd, bool writing, Ref<LoopHandle> handle);
   bool unwatch(int fd, bool writing);
   std::size_t watched_count() const noexcept { return watched_.size(); }
-  bool post(std::unique_ptr<Posted> posted);
+  void post(std::unique_ptr<Posted> posted);
   /// The interrupt guard has something to do. From a signal handler too.
   void wake_for_interrupt() noexcept;
   void report(const ErrorContext& context) noexcept;
