@@ -3,7 +3,10 @@
 #include <jumpcut/await_callback.hpp>
 #include <jumpcut/jumpcut.hpp>
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -48,6 +51,14 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != text.npos;
 }
 
+/// Of memory, that this process has now.
+std::size_t resident_pages() {
+  std::size_t all = 0;
+  std::size_t resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident;
+}
+
 /// How many there are.
 struct Counted {
   static inline std::atomic<int> alive{0};
@@ -90,6 +101,7 @@ TEST_CASE("a callback that is called before start returns doesn't make the task 
 TEST_CASE("a million callbacks that are called at once leave the stack flat and never yield") {
   run_virtually([] {
     const auto ticks = jumpcut::get_running_loop().stats().ticks;
+    const std::size_t memory = resident_pages();
     const char* low = nullptr;
     const char* high = nullptr;
     long sum = 0;
@@ -103,6 +115,7 @@ TEST_CASE("a million callbacks that are called at once leave the stack flat and 
     }
     CHECK(sum == (sanitized ? 100'000 : 1'000'000));
     CHECK(high - low < 4096);
+    if (!sanitized) CHECK(resident_pages() - memory < 64);
     CHECK(jumpcut::get_running_loop().stats().ticks == ticks);
   });
 }
@@ -132,6 +145,25 @@ TEST_CASE("a callback can be called from a callback of the loop") {
             jumpcut::get_running_loop().call_later(1s, [done] { done(3); });
           }) == 3);
   });
+}
+
+TEST_CASE("a callback can be called while its loop does not run, or another one does") {
+  jumpcut::VirtualClock clock;
+  jumpcut::Loop loop({.clock = &clock});
+  std::optional<Done<int>> kept;
+  const auto wait = [&] { return await_callback<int>([&](auto done) { kept = done; }); };
+  auto first = loop.create_task(wait);
+  loop.run_until_complete([] { sleep(0s); });
+  (*kept)(1);
+  CHECK(loop.run_until_complete(first) == 1);
+  auto second = loop.create_task(wait);
+  loop.run_until_complete([] { sleep(0s); });
+  run_virtually([&] {
+    (*kept)(2);
+    sleep(1s);
+    CHECK(!second.done());
+  });
+  CHECK(loop.run_until_complete(second) == 2);
 }
 
 TEST_CASE("a callback can be called from another thread") {

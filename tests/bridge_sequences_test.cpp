@@ -92,6 +92,22 @@ class Worker {
   std::thread thread_;
 };
 
+/// What await_callback is told besides.
+struct Options {
+  enum Limit : std::uint8_t { timeout, deadline, none };
+  enum Cancel : std::uint8_t { no_function, counts, calls_back };
+  static constexpr int variants = 3 * 3 * 2;
+
+  explicit Options(int variant)
+      : limit(static_cast<Limit>(variant % 3)),
+        cancel(static_cast<Cancel>(variant / 3 % 3)),
+        on_late(variant / 9 == 0) {}
+
+  Limit limit;
+  Cancel cancel;
+  bool on_late;
+};
+
 enum class Outcome : std::uint8_t { none, value, cancelled, timed_out, dropped };
 
 struct Await {
@@ -101,6 +117,7 @@ struct Await {
   int ends = 0;               // of await_callback
   std::atomic<int> late{0};   // values that went to on_late
   std::atomic<int> calls{0};  // of done
+  int cancels = 0;            // of the cancel function
   bool began = false;         // start was called
   bool broken = false;        // a value came that had been moved from
   // What must come of it, where each thing has its effect before the next happens.
@@ -116,8 +133,8 @@ enum class Mode : std::uint8_t {
 
 class Play {
  public:
-  Play(const Sequence& sequence, Mode mode, Worker& worker)
-      : sequence_(sequence), mode_(mode), worker_(worker) {}
+  Play(const Sequence& sequence, Options options, Mode mode, Worker& worker)
+      : sequence_(sequence), options_(options), mode_(mode), worker_(worker) {}
 
   std::string run() {
     jumpcut::VirtualClock clock;
@@ -155,6 +172,7 @@ class Play {
     } else if (op == timeout) {
       if (ended_) return;
       jumpcut::sleep(2s);
+      if (options_.limit == Options::none) return;
       for (auto& one : awaits_) expect(*one, Outcome::timed_out);
     } else if (awaits_.empty()) {
       if (op == now || op == later || op == thread || op == twice || op == drop) {
@@ -179,6 +197,26 @@ class Play {
       int& ends;
       ~Ends() { ++ends; }
     } ends{one.ends};
+    jumpcut::CallbackOptions<Value> options;
+    if (options_.limit == Options::timeout) options.timeout = 1s;
+    if (options_.limit == Options::deadline) {
+      options.deadline = jumpcut::get_running_loop().time() + 1s;
+    }
+    if (options_.cancel != Options::no_function) {
+      options.cancel = [this, &one] {
+        ++one.cancels;
+        if (options_.cancel != Options::calls_back || !one.done) return;
+        ++one.expected_calls;
+        ++one.calls;
+        (*one.done)(Value());
+      };
+    }
+    if (options_.on_late) {
+      options.on_late = [&one](Value&& late) {
+        if (!late.is_whole()) one.broken = true;
+        ++one.late;
+      };
+    }
     try {
       const Value value = jumpcut::await_callback<Value>(
           [&](auto done) {
@@ -186,13 +224,7 @@ class Play {
             one.done = std::move(done);
             for (const Op op : std::exchange(inside_, {})) apply(op, one);
           },
-          {.timeout = 1s,
-           .cancel = [] {},
-           .on_late =
-               [&one](Value&& late) {
-                 if (!late.is_whole()) one.broken = true;
-                 ++one.late;
-               }});
+          options);
       if (!value.is_whole()) one.broken = true;
       one.outcome = Outcome::value;
     } catch (const Cancelled&) {
@@ -262,10 +294,13 @@ class Play {
       if (one->broken) return "a value came twice";
       const int taken = one->late + (one->outcome == Outcome::value ? 1 : 0);
       // A call that the loop dropped at its end, closure and all, was not made.
-      if (taken != std::min<int>(one->calls, 1)) {
+      if (options_.on_late ? taken != std::min<int>(one->calls, 1) : taken > one->calls) {
         return std::to_string(one->calls) + " calls, but " + std::to_string(taken) + " values";
       }
       if (one->calls > 1) ++several;
+      if (!cancels_fit(*one)) {
+        return "the cancel function was called " + std::to_string(one->cancels) + " times";
+      }
       if (mode_ == Mode::spaced && one->outcome != one->expected) {
         return "it ended as " + std::to_string(static_cast<int>(one->outcome)) + " instead of " +
                std::to_string(static_cast<int>(one->expected));
@@ -279,7 +314,16 @@ class Play {
     return {};
   }
 
+  /// It is told to stop what has not come, and nothing else.
+  bool cancels_fit(const Await& one) const {
+    if (options_.cancel == Options::no_function) return one.cancels == 0;
+    if (one.outcome == Outcome::timed_out) return one.cancels == 1;
+    if (one.outcome != Outcome::cancelled) return one.cancels == 0;
+    return mode_ == Mode::spaced ? one.cancels == 1 : one.cancels <= 1;
+  }
+
   const Sequence& sequence_;
+  const Options options_;
   const Mode mode_;
   Worker& worker_;
   std::size_t next_ = 0;
@@ -312,16 +356,33 @@ std::string text_of(const Sequence& sequence) {
   return text;
 }
 
-/// All up to that length; the failures, the first few of them.
+std::string text_of(Options options) {
+  constexpr const char* limits[] = {"a timeout", "a deadline", "no limit"};
+  constexpr const char* cancels[] = {"no cancel function", "one", "one that calls back"};
+  return std::string(limits[options.limit]) + ", " + cancels[options.cancel] + ", " +
+         (options.on_late ? "on_late" : "no on_late");
+}
+
+/// All up to that length, the short ones with all options, the others with one set or the other;
+/// the failures, the first few of them.
 std::vector<std::string> play_all(std::size_t longest, Mode mode) {
   const Silence silence;
   Worker worker;
   std::vector<std::string> failures;
+  int played = static_cast<int>(mode) * 6;
   for (std::size_t length = 1; length <= longest; ++length) {
     Sequence sequence(length, start);
     for (bool more = true; more && failures.size() < 5;) {
-      const std::string wrong = Play(sequence, mode, worker).run();
-      if (!wrong.empty()) failures.push_back("{" + text_of(sequence) + "}: " + wrong);
+      ++played;
+      for (int variant = 0; variant < Options::variants; ++variant) {
+        // 19 has nothing in common with the number of things that happen, and so all sets occur
+        // with each of them in each place.
+        if (length > 3 && variant != played % 19 % Options::variants) continue;
+        const Options options(variant);
+        const std::string wrong = Play(sequence, options, mode, worker).run();
+        if (wrong.empty()) continue;
+        failures.push_back("{" + text_of(sequence) + "} with " + text_of(options) + ": " + wrong);
+      }
       more = false;
       for (auto& op : sequence) {
         op = static_cast<Op>(op + 1);
