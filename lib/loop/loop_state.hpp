@@ -173,7 +173,7 @@ class LoopState {
   void set_attention() noexcept;
   bool can_go_on() const;
   [[noreturn]] void throw_deadlock();
-  void set_interest(int fd, Watched& watched);
+  bool set_interest(int fd, Watched& watched);
   void name_the_refusing() noexcept;
   void drop_queues() noexcept;
 
