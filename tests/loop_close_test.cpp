@@ -68,7 +68,7 @@ TEST_CASE("close is done once, and everything after it says that the loop is clo
   CHECK_THROWS_WITH(loop.create_task([] {}).detach(), Contains("the loop is closed"));
   CHECK_THROWS_WITH(loop.create_future<>(), Contains("the loop is closed"));
   CHECK_THROWS_WITH(loop.add_reader(0, [] {}), Contains("the loop is closed"));
-  CHECK_THROWS_WITH(loop.remove_reader(0), Contains("the loop is closed"));
+  CHECK(!loop.remove_reader(0));
   int destroyed = 0;
   CHECK_THROWS_AS(loop.call_soon_threadsafe([witness = Witness(destroyed)] {}),
                   jumpcut::LoopClosed);
@@ -238,7 +238,9 @@ TEST_CASE("tasks that refuse to end are named after shutdown_timeout, and left a
     expect(clock.now() == jumpcut::TimePoint(3s), "the time it had");
   });
   CHECK(ended.exit_code == 0);
-  CHECK_THAT(ended.output, Contains("1 fiber is parked for ever: 'stubborn'"));
+  CHECK_THAT(ended.output, Contains("a Loop is closed, but 1 task has not ended") &&
+                               Contains("task 'stubborn' waits for sleep") &&
+                               !Contains("parked for ever"));  // which is the same thing
 }
 
 TEST_CASE("futures and tasks outlive their loop: they can be read, and not be set") {

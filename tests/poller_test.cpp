@@ -14,11 +14,14 @@
 #include <memory>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -35,6 +38,9 @@ namespace {
 
 constexpr std::uint32_t readable = PollEvent::readable;
 constexpr std::uint32_t writable = PollEvent::writable;
+/// What the next epoll_ctl() fails with; 0: it is made.
+int refusal = 0;
+
 constexpr std::uint64_t large_tag = 0xFEDC'BA98'7654'3210;
 
 /// Two ends that talk to each other.
@@ -90,6 +96,13 @@ std::string message_of(Poller& poller, int fd, int code) {
 }
 
 }  // namespace
+
+/// In the place of the C library's: limits of the whole system are not a test's to change.
+extern "C" int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
+  if (refusal == 0) return static_cast<int>(syscall(SYS_epoll_ctl, epoll, what, fd, event));
+  errno = std::exchange(refusal, 0);
+  return -1;
+}
 
 TEST_CASE("a descriptor is reported for as long as it is ready, with its tag") {
   for (const auto& poller : both()) {
@@ -243,6 +256,26 @@ TEST_CASE("a descriptor that can't be watched is refused by name") {
              Catch::Contains("descriptor " + std::to_string(file) + ", which is not open"));
   CHECK_THAT(message_of(*poller, -1, EBADF), Catch::Contains("descriptor -1"));
   CHECK_THAT(message_of(*poller, poller->fd(), EINVAL), Catch::Contains("epoll_ctl on descriptor"));
+}
+
+TEST_CASE("a user who watches as much as may be is told which limit it is, and by which call") {
+  const auto poller = make_poller();
+  Pair pair;
+  const auto refused = [&](int error) -> std::string {
+    refusal = error;
+    try {
+      poller->watch(pair.ends[0], readable, 1);
+    } catch (const jumpcut::ResourceError& resource) {
+      return resource.what();
+    }
+    return "not refused";
+  };
+  const std::string call = "epoll_ctl on descriptor " + std::to_string(pair.ends[0]);
+  CHECK_THAT(refused(ENOSPC), Catch::Contains(call) && Catch::Contains("max_user_watches"));
+  CHECK_THAT(refused(ENOMEM), Catch::Contains(call) && Catch::Contains("no memory"));
+  CHECK(poller->watch(pair.ends[0], readable, 1));
+  CHECK(!poller->watch(pair.ends[0], writable, 1));
+  CHECK(!poller->watch(pair.ends[0], 0, 0));
 }
 
 TEST_CASE("a process without descriptors left is told which limit it hit") {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <exception>
+#include <future>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -165,6 +166,67 @@ TEST_CASE("run ends in asyncio's order: tasks cancelled, their errors reported, 
       {.clock = &clock});
   log(std::to_string(value));
   CHECK(log.text() == "main CE cleanup handler(VE) 3");
+}
+
+TEST_CASE("run ends tasks first, then generators, then the threads; each may use what ends later") {
+  Log log;
+  VirtualClock clock;
+  std::promise<void> generators_ended;
+  const auto clean_up = [&](const std::string& name) {
+    log(name + "-ends");
+    sleep(0s);
+    log(jumpcut::to_thread([&] { return name + "-in-thread"; }));
+  };
+  const auto generator = [&](const std::string& name) {
+    return jumpcut::Generator<int>([&, name](jumpcut::Yield<int>& yield) {
+      try {
+        for (int i = 0;; ++i) yield(i);
+      } catch (const jumpcut::GeneratorExit&) {
+        clean_up(name);
+        if (name == "g1") generators_ended.set_value();
+        if (name == "g2") throw std::runtime_error("g2");
+        throw;
+      }
+    });
+  };
+  auto first = generator("g1");
+  auto second = generator("g2");
+  const int value = run(
+      [&] {
+        note_errors(log);
+        first.next();
+        second.next();
+        create_task([&] {
+          try {
+            sleep(1h);
+          } catch (const jumpcut::Cancelled&) {
+            clean_up("task");
+            throw;
+          }
+        }).detach();
+        const jumpcut::Future<> begun;
+        create_task([&] {
+          try {
+            jumpcut::to_thread([&, loop = &get_running_loop()] {
+              loop->call_soon_threadsafe([&] { begun.set_result(); });
+              generators_ended.get_future().wait();
+              log("job-done");
+            });
+          } catch (const jumpcut::Cancelled&) {
+            log("waiter");
+            throw;
+          }
+        }).detach();
+        await(begun);
+        get_running_loop().call_soon([&] { log("soon"); });
+        log("main");
+        return 3;
+      },
+      {.clock = &clock});
+  log(std::to_string(value));
+  CHECK(log.text() ==
+        "main soon task-ends waiter task-in-thread g2-ends g2-in-thread handler(g2) g1-ends "
+        "g1-in-thread job-done 3");
 }
 
 TEST_CASE("a task that is ready when main ends is cancelled before it goes on") {

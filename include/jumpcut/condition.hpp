@@ -43,6 +43,7 @@ class JUMPCUT_API Condition {
   /// If that is so at once, it does not matter whether the lock is locked.
   template <class Predicate>
   std::decay_t<std::invoke_result_t<Predicate&>> wait_for(Predicate&& predicate) {
+    impl::refuse_null(predicate, "Condition.wait_for");
     for (;;) {
       std::decay_t<std::invoke_result_t<Predicate&>> result = predicate();
       if (result) return result;

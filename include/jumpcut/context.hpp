@@ -1,6 +1,7 @@
 #pragma once
 
 #include <jumpcut/impl/bindings.hpp>
+#include <jumpcut/impl/core.hpp>
 
 #include <memory>
 #include <optional>
@@ -34,9 +35,10 @@ class JUMPCUT_API Context {
   ~Context() { cell_->drop_ref(); }
 
   /// Calls function() with this as the current context, and returns what it returns. What is set
-  /// inside stays in it.
+  /// inside stays in it. Throws ValueError for a null function.
   template <class Function>
   decltype(auto) run(Function&& function) const {
+    impl::refuse_null(function, "Context.run");
     const Entered entered(*cell_);
     return std::forward<Function>(function)();
   }
@@ -61,6 +63,31 @@ class JUMPCUT_API Context {
 
 namespace impl {
 
+class ContextKey;
+
+/// The untyped half of ContextVar's Token.
+class ContextToken {
+ public:
+  ContextToken(ContextToken&& other) noexcept
+      : key_(std::exchange(other.key_, nullptr)),
+        context_(other.context_),
+        before_(std::move(other.before_)) {}
+  ContextToken& operator=(ContextToken&& other) noexcept {
+    key_ = std::exchange(other.key_, nullptr);
+    context_ = other.context_;
+    before_ = std::move(other.before_);
+    return *this;
+  }
+
+ private:
+  friend class ContextKey;
+  explicit ContextToken(const ContextKey& key) noexcept : key_(&key) {}
+
+  const ContextKey* key_;  // null once it was used, or moved from
+  const ContextCell* context_ = &current_context();
+  std::shared_ptr<const void> before_;
+};
+
 /// The untyped half of ContextVar.
 class JUMPCUT_API ContextKey {
  public:
@@ -69,10 +96,13 @@ class JUMPCUT_API ContextKey {
   ContextKey& operator=(const ContextKey&) = delete;
 
   std::shared_ptr<const void> find() const noexcept;
-  void bind(std::shared_ptr<const void> value) const;
+  ContextToken set(std::shared_ptr<const void> value) const;
+  void reset(ContextToken& token) const;
   [[noreturn]] void throw_unset() const;
 
  private:
+  void bind(std::shared_ptr<const void> value) const;
+
   const char* name_;
 };
 
@@ -85,10 +115,7 @@ template <class T>
 class ContextVar {
  public:
   /// What set() returns: reset() puts the value back that was there before.
-  class Token {
-    friend class ContextVar;
-    std::shared_ptr<const void> before_;
-  };
+  using Token = impl::ContextToken;
 
   explicit ContextVar(const char* name) noexcept : key_(name) {}
   ContextVar(const char* name, T initial)
@@ -105,13 +132,12 @@ class ContextVar {
     return value ? *static_cast<const T*>(value.get()) : std::move(otherwise);
   }
 
-  Token set(T value) {
-    Token token;
-    token.before_ = key_.find();
-    key_.bind(std::make_shared<const T>(std::move(value)));
-    return token;
-  }
-  void reset(const Token& token) { key_.bind(token.before_); }
+  /// Changes it in the current context.
+  Token set(T value) { return key_.set(std::make_shared<const T>(std::move(value))); }
+  /// Puts back what was there before that set(). Throws RuntimeError for a token that was used
+  /// already, ValueError for another variable's, and in another context than set() was called in.
+  void reset(Token& token) { key_.reset(token); }
+  void reset(Token&& token) { key_.reset(token); }
 
  private:
   impl::ContextKey key_;

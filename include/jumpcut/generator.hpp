@@ -76,18 +76,20 @@ class Generator {
   ~Generator() = default;
 
   /// Waits for the next value: none once the function has returned. Throws what the function
-  /// throws, once; RuntimeError outside a task, and while it runs already, for this task or
-  /// another.
+  /// throws, once; RuntimeError outside a task, while it runs already, for this task or another,
+  /// and if it was moved from.
   [[gnu::always_inline]] std::optional<T> next() {
-    if (!state_->pull()) return std::nullopt;
+    if (!state("Generator.next").pull()) return std::nullopt;
     return std::move(*static_cast<T*>(state_->value()));
   }
   /// Ends the function, if it has begun, as the destructor does; returns once it has ended, and it
   /// may wait. Throws what its clean-up throws, and RuntimeError if it yields again. Does nothing
   /// the second time.
-  void close() { state_->close(); }
+  void close() { state("Generator.close").close(); }
   /// The function has ended, or will never begin.
-  bool done() const noexcept { return state_->state() == impl::GeneratorBase::State::done; }
+  bool done() const noexcept {
+    return state_ == nullptr || state_->state() == impl::GeneratorBase::State::done;
+  }
 
   class Iterator;
   /// `for (T& value : generator)` takes each value. Waits, as next() does; so does ++.
@@ -118,7 +120,13 @@ class Generator {
     std::optional<Function> function_;
   };
 
-  std::unique_ptr<State> state_;
+  State& state(const char* call) const {
+    if (state_ == nullptr) [[unlikely]]
+      impl::throw_no_generator(call);
+    return *state_;
+  }
+
+  std::unique_ptr<State> state_;  // null once it was moved from
 };
 
 /// Stands at the value that was yielded last, in the generator's own stack.
@@ -151,7 +159,7 @@ class Generator<T>::Iterator {
 
 template <class T>
 inline auto Generator<T>::begin() -> Iterator {
-  Iterator iterator(*state_);
+  Iterator iterator(state("Generator.begin"));
   return ++iterator;
 }
 

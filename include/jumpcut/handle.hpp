@@ -17,8 +17,9 @@ class JUMPCUT_API Handle {
 
   explicit operator bool() const noexcept { return static_cast<bool>(state_); }
   /// The call will not be made; its function is destroyed now. Nothing if it was made already.
-  void cancel() const noexcept {
-    if (state_) state_->cancel();
+  /// Throws RuntimeError on another thread.
+  void cancel() const {
+    if (state_) state_->cancel_checked();
   }
   bool cancelled() const noexcept { return state_ && state_->is_cancelled(); }
 

@@ -124,7 +124,8 @@ class JUMPCUT_API Loop {
     return Handle(admit(make(std::forward<Function>(function), "call_soon")));
   }
   /// The same, no earlier than after `delay`, or at `when`; with equal times in the order in which
-  /// they were asked for. Never in the tick that asks.
+  /// they were asked for. Never in the tick that asks. Throws ValueError for a delay that is not a
+  /// number; one of less than nothing is over, one that no TimePoint can say never is.
   template <class Rep, class Period, class Function>
   TimerHandle call_later(std::chrono::duration<Rep, Period> delay, Function&& function) {
     return call_at(impl::deadline_after(time(), delay), std::forward<Function>(function));
@@ -169,7 +170,7 @@ class JUMPCUT_API Loop {
   Handle add_writer(int fd, Function&& function) {
     return Handle(watch(fd, true, make(std::forward<Function>(function), "add_writer")));
   }
-  /// True if there was one. Before the descriptor is closed.
+  /// True if there was one. Before the descriptor is closed. False after close().
   bool remove_reader(int fd) { return unwatch(fd, false); }
   bool remove_writer(int fd) { return unwatch(fd, true); }
 

@@ -12,12 +12,14 @@ namespace jumpcut {
 /// Calls function() on the thread's own stack, usually of 8 MiB, and returns what it returns or
 /// throws what it throws: for a deep call of somebody else's, such as std::regex on a long text.
 /// The fiber goes on right after it; no other runs meanwhile. The function can't park: on the
-/// thread's own stack that throws RuntimeError. Throws RuntimeError outside a fiber.
+/// thread's own stack that throws RuntimeError. Throws RuntimeError outside a fiber, ValueError for
+/// a null function.
 template <class Function>
 auto run_on_big_stack(Function&& function) {
   using Result = std::invoke_result_t<Function&>;
   static_assert(!std::is_reference_v<Result>, "return a pointer instead of a reference");
   using Kept = std::conditional_t<std::is_void_v<Result>, char, Result>;
+  impl::refuse_null(function, "run_on_big_stack");
   struct Call {
     std::remove_reference_t<Function>& function;
     std::optional<Kept> result;

@@ -159,17 +159,19 @@ class OtherwiseCase final : public SelectCase {
 }  // namespace impl
 
 /// Cases for select(), to be written inside its call. Their functions run in the task that selects,
-/// after all else is withdrawn, so they may wait and throw.
+/// after all else is withdrawn, so they may wait and throw. A null one is a ValueError.
 ///
 /// Takes a value from a channel and calls function(value). select() throws ChannelClosed if it is
 /// closed and empty.
 template <class T, class Function>
 impl::ReceiveCase<T, Function, false> on_receive(Channel<T>& channel, Function&& function) {
+  impl::refuse_null(function, "on_receive");
   return {channel, std::forward<Function>(function)};
 }
 /// The same for function(std::optional<T>), which gets none if the channel is closed and empty.
 template <class T, class Function>
 impl::ReceiveCase<T, Function, true> on_next(Channel<T>& channel, Function&& function) {
+  impl::refuse_null(function, "on_next");
   return {channel, std::forward<Function>(function)};
 }
 /// Sends a value, and calls function(). If another case happens, `value` is still where it was.
@@ -177,27 +179,32 @@ impl::ReceiveCase<T, Function, true> on_next(Channel<T>& channel, Function&& fun
 template <class T, class Function>
 impl::SendCase<T, Function> on_send(Channel<T>& channel, std::type_identity_t<T>&& value,
                                     Function&& function) {
+  impl::refuse_null(function, "on_send");
   return {channel, std::move(value), std::forward<Function>(function)};
 }
 template <class T, class Function>
 requires std::is_copy_constructible_v<T> impl::SendCase<T, Function> on_send(
     Channel<T>& channel, const std::type_identity_t<T>& value, Function&& function) {
+  impl::refuse_null(function, "on_send");
   return {channel, value, std::forward<Function>(function)};
 }
 /// The future or task is done: calls function(future), or function(). Its result is not looked at.
 template <class Handle, class Function>
 requires std::is_base_of_v<AnyFuture, Handle> impl::DoneCase<Handle, Function> on_done(
     const Handle& future, Function&& function) {
+  impl::refuse_null(function, "on_done");
   return {future, std::forward<Function>(function)};
 }
 /// So much time has passed: calls function(). Throws RuntimeError outside a task.
 template <class Rep, class Period, class Function>
 impl::AfterCase<Function> after(std::chrono::duration<Rep, Period> delay, Function&& function) {
+  impl::refuse_null(function, "after");
   return {impl::deadline_after(impl::loop_now("after"), delay), std::forward<Function>(function)};
 }
 /// None of the others can happen at once: calls function(), and select() doesn't wait.
 template <class Function>
 impl::OtherwiseCase<Function> otherwise(Function&& function) {
+  impl::refuse_null(function, "otherwise");
   return impl::OtherwiseCase<Function>(std::forward<Function>(function));
 }
 

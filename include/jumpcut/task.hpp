@@ -57,11 +57,12 @@ class TaskHandle : public Base {
   using Phase = TaskPhase;
 
   std::string name() const { return task("name").task_name(); }
-  void set_name(std::string_view name) const { task("set_name").rename(name); }
+  /// Throws RuntimeError on another thread; so does uncancel().
+  void set_name(std::string_view name) const { of_this_thread("set_name").rename(name); }
   /// How often cancel() was asked for and not taken back.
   int cancelling() const { return static_cast<int>(task("cancelling").cancelling()); }
   /// Takes one request back; returns how many are left.
-  int uncancel() const { return static_cast<int>(task("uncancel").uncancel()); }
+  int uncancel() const { return static_cast<int>(of_this_thread("uncancel").uncancel()); }
 
   State state() const {
     return static_cast<State>(static_cast<std::uint8_t>(task("state").state()));
@@ -103,6 +104,13 @@ class TaskHandle : public Base {
 
  protected:
   using Base::Base;
+
+ private:
+  impl::TaskBase& of_this_thread(const char* call) const {
+    impl::TaskBase& mine = task(call);
+    mine.check_thread(call);
+    return mine;
+  }
 };
 
 /// A task of any type, or none.

@@ -138,6 +138,7 @@ template <class T, class Function>
 T TaskGroup::start(Function&& function, const TaskOptions& options) {
   static_assert(std::is_invocable_v<std::decay_t<Function>&, Started<T>&>,
                 "start<T>(function) calls function(Started<T>&)");
+  impl::refuse_null(function, "TaskGroup.start");
   Admission admission(*this, "TaskGroup.start");
   Future<T> ready(
       impl::Ref<impl::FutureBase>::adopt(impl::FutureState<T>::make(admission.space())));

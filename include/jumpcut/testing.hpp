@@ -85,6 +85,7 @@ JUMPCUT_API void for_each_seed(std::size_t seeds,
 template <class Body>
 auto run(Body&& body, const Options& options = {}) {
   using Result = std::invoke_result_t<std::decay_t<Body>&>;
+  jumpcut::impl::refuse_null(body, "testing::run");
   impl::Watch watch(options);
   auto watched = [&]() -> Result {
     watch.begin();

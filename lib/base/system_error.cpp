@@ -30,6 +30,8 @@ void throw_system_error(int error, const char* format, ...) {
     case ENFILE:
       throw ResourceError(
           "%s: the system has no descriptor left; raise it with `sysctl fs.file-max`", what);
+    case ENOMEM:
+      throw ResourceError("%s: the kernel has no memory for it", what);
     default:
       throw std::system_error(error, std::generic_category(), what);
   }

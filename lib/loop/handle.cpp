@@ -1,5 +1,6 @@
 #include <jumpcut/handle.hpp>
 
+#include <jumpcut/error.hpp>
 #include <jumpcut/loop.hpp>
 
 #include "loop/loop_state.hpp"
@@ -52,6 +53,16 @@ void LoopHandle::run() {
   if (!kept_ || cancelled_) drop_function();
 }
 
+void LoopHandle::cancel_checked() {
+  if (cancelled_) return;
+  if (space_.core != nullptr && !space_.core->on_its_thread()) {
+    throw RuntimeError(
+        "Handle.cancel: it belongs to another thread's loop; make the call there, by "
+        "call_soon_threadsafe");
+  }
+  cancel();
+}
+
 void LoopHandle::cancel() noexcept {
   if (cancelled_) return;
   cancelled_ = true;
@@ -73,6 +84,10 @@ impl::Ref<impl::LoopHandle> Loop::admit(impl::Ref<impl::LoopHandle> handle) {
 }
 
 impl::Ref<impl::LoopHandle> Loop::admit_at(TimePoint when, impl::Ref<impl::LoopHandle> handle) {
+  if (when == TimePoint::max()) {  // never: it lives as long as its handles
+    handle->set_timer(when, nullptr);
+    return handle;
+  }
   auto& timer = impl::HandleTimer::make(*state_->space, *handle);
   handle->set_timer(when, &timer);
   try {

@@ -79,6 +79,7 @@ TimePoint Loop::time() const {
 }
 
 void Loop::set_exception_handler(ExceptionHandler handler) {
+  state_->check_thread("set_exception_handler");
   state_->handler = std::move(handler);
 }
 
@@ -107,6 +108,7 @@ std::string ErrorContext::describe() const {
 }
 
 void Loop::set_debug(bool debug) {
+  state_->check_thread("set_debug");
   state_->set_debug(debug);
 }
 
@@ -115,6 +117,7 @@ bool Loop::get_debug() const noexcept {
 }
 
 LoopStats Loop::stats() const {
+  state_->check_thread("stats");
   LoopStats stats;
   stats.ready = state_->core.ready.size();
   stats.timers = state_->timers.size();
@@ -139,8 +142,8 @@ impl::Ref<impl::LoopHandle> Loop::watch(int fd, bool writing, impl::Ref<impl::Lo
 }
 
 bool Loop::unwatch(int fd, bool writing) {
-  state_->check_open("remove_reader");
-  state_->check_thread("remove_reader");
+  if (state_->closed) return false;
+  state_->check_thread(writing ? "remove_writer" : "remove_reader");
   return state_->unwatch(fd, writing);
 }
 

@@ -194,17 +194,26 @@ void LoopState::take_posts() {
 
 Ref<LoopHandle> LoopState::watch(int fd, bool writing, Ref<LoopHandle> handle) {
   Watched& watched = watched_[fd];
-  if (watched.generation == 0) watched.generation = ++generations_;
+  const bool fresh = watched.generation == 0;
+  if (fresh) watched.generation = ++generations_;
   const Ref<LoopHandle> before = std::exchange(writing ? watched.writer : watched.reader, handle);
   handle->keep();
+  Ref<LoopHandle> stale;
   try {
-    set_interest(fd, watched);
+    if (set_interest(fd, watched) && !fresh) {
+      // Somebody closed the descriptor, and the number is another's: the other direction was not
+      // meant for that, and what the poller may still say of the old one is not for this.
+      stale = std::exchange(writing ? watched.reader : watched.writer, {});
+      watched.generation = ++generations_;
+      set_interest(fd, watched);
+    }
   } catch (...) {
     (writing ? watched.writer : watched.reader) = before;
     if (!watched.reader && !watched.writer) watched_.erase(fd);
     throw;
   }
   if (before) before->cancel();
+  if (stale) stale->cancel();
   core.attention.fetch_or(turning_bit, std::memory_order_relaxed);
   return handle;
 }
@@ -224,11 +233,11 @@ bool LoopState::unwatch(int fd, bool writing) {
   return true;
 }
 
-void LoopState::set_interest(int fd, Watched& watched) {
+bool LoopState::set_interest(int fd, Watched& watched) {
   const std::uint32_t interest =
       (watched.reader ? PollEvent::readable : 0u) | (watched.writer ? PollEvent::writable : 0u);
-  poller->watch(fd, interest,
-                std::uint64_t{watched.generation} << 32 | static_cast<std::uint32_t>(fd));
+  return poller->watch(fd, interest,
+                       std::uint64_t{watched.generation} << 32 | static_cast<std::uint32_t>(fd));
 }
 
 void LoopState::report(const ErrorContext& context) noexcept {

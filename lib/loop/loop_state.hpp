@@ -176,7 +176,7 @@ class LoopState {
   bool others_could_post() const;
   void wait_for_others();
   [[noreturn]] void throw_deadlock();
-  void set_interest(int fd, Watched& watched);
+  bool set_interest(int fd, Watched& watched);
   void name_the_refusing() noexcept;
   void drop_queues() noexcept;
 

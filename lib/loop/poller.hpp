@@ -35,9 +35,12 @@ class Poller {
   /// Remove before close(): while a copy of the descriptor is open elsewhere (dup, fork), it would
   /// be reported on and on, and nobody could remove it any more.
   ///
+  /// True if the descriptor was not watched until now: of one that was, somebody closed it, and the
+  /// number is another's.
+  ///
   /// Throws std::system_error: EPERM for what can't be watched, a regular file; EBADF.
   /// ResourceError where a limit is hit.
-  virtual void watch(int fd, std::uint32_t interest, std::uint64_t tag) = 0;
+  virtual bool watch(int fd, std::uint32_t interest, std::uint64_t tag) = 0;
 
   /// Waits until something is ready, or for `timeout` nanoseconds: less than 0 for ever, at 0 not
   /// at all. Never shorter, but for a signal, and for a timeout of weeks: then it returns 0 early,

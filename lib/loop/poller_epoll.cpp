@@ -2,6 +2,8 @@
 
 #include "poller.hpp"
 
+#include <jumpcut/error.hpp>
+
 #include "base/system_error.hpp"
 
 #include <algorithm>
@@ -58,10 +60,10 @@ class EpollPoller final : public Poller {
   }
   ~EpollPoller() override { close(epoll_); }
 
-  void watch(int fd, std::uint32_t interest, std::uint64_t tag) override {
+  bool watch(int fd, std::uint32_t interest, std::uint64_t tag) override {
     if (interest == 0) {
       remove(fd);
-      return;
+      return false;
     }
     epoll_event event{};
     event.data.u64 = tag;
@@ -69,8 +71,8 @@ class EpollPoller final : public Poller {
     if ((interest & PollEvent::writable) != 0) event.events |= EPOLLOUT;
     // Only the kernel knows what is registered: a descriptor may have been closed, and its number
     // be another's.
-    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) return;
-    if (errno == EEXIST && epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) == 0) return;
+    if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) return true;
+    if (errno == EEXIST && epoll_ctl(epoll_, EPOLL_CTL_MOD, fd, &event) == 0) return false;
     throw_watch(fd, errno);
   }
 
@@ -113,6 +115,11 @@ class EpollPoller final : public Poller {
                            fd);
       case EBADF:
         throw_system_error(error, "epoll_ctl on descriptor %d, which is not open", fd);
+      case ENOSPC:
+        throw ResourceError(
+            "epoll_ctl on descriptor %d: the user watches as many as may be; raise that with "
+            "`sysctl fs.epoll.max_user_watches`",
+            fd);
       default:
         throw_system_error(error, "epoll_ctl on descriptor %d", fd);
     }

@@ -54,10 +54,11 @@ void Timeout::arm() {
 
 void Timeout::reschedule(std::optional<TimePoint> when) {
   if (state_ != State::active) {
-    const char* why = "it has not been entered";
-    if (state_ == State::expiring) why = "it is expiring";
-    if (state_ == State::expired) why = "it has expired";
-    if (state_ == State::finished) why = "it is finished";
+    const char* why = "it has not been entered; pass it to timeout() first";
+    if (state_ == State::expiring)
+      why = "it is expiring, and its code is told to end; make another";
+    if (state_ == State::expired) why = "it has expired; make another";
+    if (state_ == State::finished) why = "it is finished; make another";
     throw RuntimeError(std::string("Timeout.reschedule: ") + why);
   }
   timer_->loop().check_thread("Timeout.reschedule");

@@ -135,13 +135,13 @@ void LoopState::wait_for_events(TimePoint until) {
   std::size_t found = 0;
   {
     const Awake awake{*posts};
-    ++polls;
     do {
       std::int64_t left = -1;
       if (until != TimePoint::max()) {
         left = std::min(count(until) - count(now()), longest_wait);
         if (left <= 0) break;
       }
+      ++polls;
       found = poller->wait(events_, left);
     } while (found == 0 && options.clock == nullptr);
   }

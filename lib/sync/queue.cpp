@@ -47,7 +47,8 @@ void QueueBase::refuse_get() const {
 
 void QueueBase::task_done() {
   if (unfinished_ == 0) {
-    throw ValueError("Queue.task_done: called more often than items were put in");
+    throw ValueError(
+        "Queue.task_done: called more often than items were put in; call it once for each get()");
   }
   joiners_.check_can_wake("Queue.task_done");
   if (--unfinished_ == 0) joiners_.wake_all();

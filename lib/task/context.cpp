@@ -78,6 +78,28 @@ void ContextKey::bind(std::shared_ptr<const void> value) const {
   cell = ContextCell(fresh.release());
 }
 
+ContextToken ContextKey::set(std::shared_ptr<const void> value) const {
+  ContextToken token(*this);
+  token.before_ = find();
+  bind(std::move(value));
+  return token;
+}
+
+void ContextKey::reset(ContextToken& token) const {
+  const std::string head = std::string("ContextVar '") + name_ + "', reset: this token ";
+  if (token.key_ == nullptr) {
+    throw RuntimeError(head + "has been used already; each set() makes one for one reset()");
+  }
+  if (token.key_ != this) {
+    throw ValueError(head + "is of '" + token.key_->name_ + "'; reset that variable by it");
+  }
+  if (token.context_ != &current_context()) {
+    throw ValueError(head + "is of another context; reset where set() was called, in that task");
+  }
+  bind(std::move(token.before_));
+  token.key_ = nullptr;
+}
+
 void ContextKey::throw_unset() const {
   throw RuntimeError(std::string("ContextVar '") + name_ +
                      "' has no value in this context, and no initial one: set() it first, or get "

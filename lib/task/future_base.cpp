@@ -43,12 +43,10 @@ void FutureBase::fail_with(std::exception_ptr error) {
 
 void FutureBase::listen(DoneCallback& callback) {
   if (space_->core == nullptr) {
-    throw RuntimeError("add_done_callback: the loop of " + describe() + " is closed");
+    throw RuntimeError("add_done_callback: the loop of " + describe() +
+                       " is closed; nobody can call it any more");
   }
-  if (!space_->core->on_its_thread()) {
-    throw RuntimeError("add_done_callback: " + describe() +
-                       " belongs to another thread's loop; go there by call_soon_threadsafe");
-  }
+  check_thread("add_done_callback");
   space_->core->ready.reserve();
   if (!is_done()) return append(callback);
   awaited_ = true;
@@ -107,6 +105,13 @@ void FutureBase::refuse_end(const char* call) const {
     throw RuntimeError(head + " belongs to a loop that is closed; nobody can be told any more");
   }
   throw RuntimeError(head +
+                     " belongs to another thread's loop; make the call there, by "
+                     "call_soon_threadsafe");
+}
+
+void FutureBase::check_thread(const char* call) const {
+  if (space_->core == nullptr || space_->core->on_its_thread()) return;
+  throw RuntimeError(std::string(call) + ": " + describe() +
                      " belongs to another thread's loop; make the call there, by "
                      "call_soon_threadsafe");
 }

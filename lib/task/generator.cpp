@@ -11,6 +11,11 @@
 
 namespace jumpcut::impl {
 
+void throw_no_generator(const char* call) {
+  throw RuntimeError(std::string(call) +
+                     ": this generator was moved from; use the one that it went to");
+}
+
 void GeneratorBase::prepare(const char* call) {
   if (state_ == State::running) {
     throw RuntimeError(std::string(call) + ": the generator runs already, for task '" +

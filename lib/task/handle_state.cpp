@@ -61,6 +61,7 @@ void DoneHandle::dispose() noexcept {
 
 bool AnyFuture::remove_done_callback(DoneToken token) const {
   impl::FutureBase& future = base("remove_done_callback");
+  future.check_thread("remove_done_callback");
   impl::Listener* found = nullptr;
   future.for_each_listener([&](impl::Listener& one) {
     if (!one.is_waiter() && static_cast<DoneToken>(reinterpret_cast<std::uintptr_t>(

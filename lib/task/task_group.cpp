@@ -64,9 +64,10 @@ TaskGroup::Admission::Admission(TaskGroup& group, const char* call)
     throw RuntimeError(std::string(call) + ": the TaskGroup " + why);
   };
   if (!group.entered_) refuse("has not been entered; pass it to task_group()");
-  if (group.exiting_ && group.count_ == 0) refuse("is finished");
+  if (group.exiting_ && group.count_ == 0)
+    refuse("is finished, and its tasks have ended; make another");
   group.check_thread(call);
-  if (group.aborting_) refuse("is shutting down");
+  if (group.aborting_) refuse("is shutting down, for one of its tasks failed or it was cancelled");
   place_ = space().take(sizeof(Member));
 }
 

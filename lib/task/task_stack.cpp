@@ -46,12 +46,13 @@ std::string holder_text(const TaskBase& task) {
 
 std::vector<std::uintptr_t> addresses_of(const TaskBase& task) {
   const TaskSpace& space = task.space();
-  if (task.is_done() || task.fiber() == nullptr || space.core == nullptr) return {};
+  if (space.core == nullptr) return {};
   if (!space.core->on_its_thread()) {
     throw RuntimeError("get_stack: task '" + task.task_name() +
                        "' belongs to another thread's loop, and may run; make the call there, by "
                        "call_soon_threadsafe");
   }
+  if (task.is_done() || task.fiber() == nullptr) return {};
   return frames_of(*task.fiber());
 }
 

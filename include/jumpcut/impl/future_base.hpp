@@ -136,6 +136,9 @@ class JUMPCUT_API FutureBase {
     for (Listener* one = first_; one != nullptr; one = one->next_) function(*one);
   }
 
+  /// Throws RuntimeError on another thread than its loop's, while there is one.
+  void check_thread(const char* call) const;
+
   /// The place of the value of a future that has one.
   void* slot() const noexcept { return slot_; }
   /// For reports: the number of the task that has what a Waiting waits for, as long as it does; 0,

@@ -8,6 +8,9 @@
 
 namespace jumpcut::impl {
 
+/// Throws RuntimeError: the generator was moved from.
+[[noreturn]] JUMPCUT_API void throw_no_generator(const char* call);
+
 /// The untyped half of a generator: a job whose fiber is switched to and back by whoever pulls. The
 /// task goes with it, so that whatever waits there is its wait.
 class JUMPCUT_API GeneratorBase : public Job {

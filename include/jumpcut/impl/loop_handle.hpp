@@ -24,6 +24,8 @@ class JUMPCUT_API LoopHandle : public Callback {
   }
 
   void cancel() noexcept;
+  /// The same for a user. Throws RuntimeError on another thread.
+  void cancel_checked();
   bool is_cancelled() const noexcept { return cancelled_; }
   TimePoint when() const noexcept { return when_; }
   void set_timer(TimePoint when, void* timer) noexcept {
