@@ -15,7 +15,9 @@ import subprocess
 import sys
 
 MEASURES = ["switch.round_trip", "fiber.yield", "fiber.park_wake_round_trip", "fiber.spawn_join",
-            "fiber.spawn_1000_join"]
+            "fiber.spawn_1000_join", "task.sleep0", "task.create_await", "task.gather_1000",
+            "task.future_round_trip", "task.channel_round_trip", "sync.lock_unlock",
+            "sync.queue_put_get", "loop.call_soon", "loop.call_later_cancel"]
 FILE = pathlib.Path(__file__).with_name("counts.txt")
 TOLERANCE = 0.02
 SKIPPED = 77

@@ -1,12 +1,16 @@
-"""What was measured, from Google Benchmark's JSON: table.py [--markdown] results.json
+"""What was measured: table.py [--markdown] results.json [asyncio.json]
 
-    measure | ours | theirs | ratio | goal | met
+    measure | ours | theirs | ratio | median | goal | met
 
-Each number is the best of its repetitions. `ours` and `theirs` are two benches of one run; a line
-whose benches were not run, or not built, is absent. A line without a goal is for information.
+results.json is Google Benchmark's, asyncio.json what asyncio_bench.py printed. Each number is the
+best of its repetitions, and `ratio` that of the bests, by which a goal is met; `median` is the ratio
+of the medians. `ours` and `theirs` are two benches of one run; a line whose benches were not run, or
+not built, is absent. A line without a goal is for information.
 """
 
 import json
+import pathlib
+import statistics
 import sys
 from typing import NamedTuple, Optional
 
@@ -31,6 +35,10 @@ def against(whose, measure, name, ratio=None, shown=""):
 def boost(measure, name, theirs, ratio, shown):
     """A task of ours beside a fiber of theirs that does the same."""
     return Line(measure, name, f"{theirs}.boost", "Boost.Fiber", ratio, shown)
+
+
+def asyncio(measure, name):
+    return Line(measure, name, f"{name}.cpython", "asyncio")
 
 
 def forms(measure, name):
@@ -67,18 +75,21 @@ LINES = [
     Line("the same, stacks of 64 KiB", "memory.sleeping.64_KiB_stacks", kib=4.5),
     Line("memory of a parked fiber", "memory.parked.default", kib=5.0),
     Line("the same, stacks of 64 KiB", "memory.parked.64_KiB_stacks", kib=4.5),
+    asyncio("beside CPython: sleep(0), 10 tasks", "task.sleep0_10"),
+    asyncio("  await(create_task(nop))", "task.create_await"),
+    asyncio("  1,000 created, then gathered", "task.gather_1000"),
     forms("inlined switch: yield", "yield_2"),
     forms("  ping-pong", "ping_pong"),
     forms("  spawn and join", "spawn_join"),
     forms("  yield, and return 10 calls", "yield_and_return_10"),
     forms("  yield, and return 50 calls", "yield_and_return_50"),
 ]
-HEAD = ["measure", "ours", "theirs", "", "ratio", "goal", "met"]
+HEAD = ["measure", "ours", "theirs", "", "ratio", "median", "goal", "met"]
 
 
-def best_of(results):
-    """The best of each bench's repetitions by name, and why others have none."""
-    best, skipped = {}, {}
+def values_of(results):
+    """What each bench's repetitions gave by name, and why others have none."""
+    values, skipped = {}, {}
     for run in results["benchmarks"]:
         name = run["name"].split("/")[0]
         if run.get("run_type", "iteration") != "iteration":
@@ -87,32 +98,36 @@ def best_of(results):
             skipped[name] = run["error_message"]
             continue
         value = run[KIB] if KIB in run else run["cpu_time"]  # of the thread, in nanoseconds
-        best[name] = min(value, best.get(name, value))
-    return best, skipped
+        values.setdefault(name, []).append(value)
+    return values, skipped
 
 
-def row(line, best):
+def row(line, best, median):
     """The cells of a line, or None."""
     ours, theirs = best.get(line.ours), best.get(line.theirs)
     if ours is None or (line.theirs and theirs is None and not line.ours.endswith(".ours")):
         return None
     if line.kib:
         met = "yes" if ours <= line.kib else "no"
-        return [line.measure, f"{ours:.2f} KiB", "", "", "", f"<= {line.kib:.1f} KiB", met]
+        return [line.measure, f"{ours:.2f} KiB", "", "", "", "", f"<= {line.kib:.1f} KiB", met]
     cells = [line.measure, f"{ours:.1f} ns"]
     if theirs is None:
-        return cells + ["", "", "", "", ""]
+        return cells + ["", "", "", "", "", ""]
     ratio = ours / theirs
-    # As fine as the goal is written, so that nobody reads 0.70 <= 0.7 and "no".
-    shown = f"1/{theirs / ours:.2f}" if line.shown else f"{ratio:.3f}"
+
+    def shown(ratio):
+        # As fine as the goal is written, so that nobody reads 0.70 <= 0.7 and "no".
+        return f"1/{1 / ratio:.2f}" if line.shown or ratio < 0.1 else f"{ratio:.3f}"
+
     goal = f"<= {line.shown or line.ratio}" if line.ratio else ""
     met = ("yes" if ratio <= line.ratio else "no") if line.ratio else ""
-    return cells + [f"{theirs:.1f} ns", line.whose, shown, goal, met]
+    return cells + [f"{theirs:.1f} ns", line.whose, shown(ratio),
+                    shown(median[line.ours] / median[line.theirs]), goal, met]
 
 
 def plain(rows):
     widths = [max(map(len, column)) for column in zip(*rows)]
-    to_the_right = (1, 2, 4)
+    to_the_right = (1, 2, 4, 5)
     for cells in rows:
         print("  ".join(cell.rjust(width) if column in to_the_right else cell.ljust(width)
                         for column, (cell, width) in enumerate(zip(cells, widths))).rstrip())
@@ -120,18 +135,23 @@ def plain(rows):
 
 def markdown(rows):
     rows = [[cells[0], cells[1], f"{cells[2]} {cells[3]}".strip(), *cells[4:]] for cells in rows]
-    rows.insert(1, ["---", "---:", "---:", "---:", "---", "---"])
+    rows.insert(1, ["---", "---:", "---:", "---:", "---:", "---", "---"])
     for cells in rows:
         print(f"| {' | '.join(cell.strip() for cell in cells)} |")
 
 
 def main():
-    *options, path = sys.argv[1:]
-    with open(path) as file:
-        best, skipped = best_of(json.load(file))
-    rows = [cells for line in LINES if (cells := row(line, best))]
+    as_markdown = "--markdown" in sys.argv
+    results, *others = [word for word in sys.argv[1:] if word != "--markdown"]
+    values, skipped = values_of(json.loads(pathlib.Path(results).read_text()))
+    for path in map(pathlib.Path, others):
+        if path.exists():
+            values.update(json.loads(path.read_text()))
+    best = {name: min(measured) for name, measured in values.items()}
+    median = {name: statistics.median(measured) for name, measured in values.items()}
+    rows = [cells for line in LINES if (cells := row(line, best, median))]
     if rows:
-        (markdown if options == ["--markdown"] else plain)([HEAD, *rows])
+        (markdown if as_markdown else plain)([HEAD, *rows])
     for name, why in skipped.items():
         print(f"{name} was skipped: {why}")
     named = {name for line in LINES for name in (line.ours, line.theirs)}

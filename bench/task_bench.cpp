@@ -56,9 +56,19 @@ void create_await(benchmark::State& state) {
 }
 BENCHMARK(create_await)->Name("task.create_await");
 
-/// Two tasks, each of which sets a future that the other awaits: one half of a round trip.
+void gather_1000(benchmark::State& state) {
+  std::vector<jumpcut::Task<>> all;
+  measure_among(state, 0, 1'000, [&] {
+    for (int i = 0; i < 1'000; ++i) all.push_back(create_task([] {}));
+    gather(all);
+    all.clear();
+  });
+}
+BENCHMARK(gather_1000)->Name("task.gather_1000");
+
+/// Two tasks, each of which sets a future that the other awaits, there and back.
 void future_ping_pong(benchmark::State& state) {
-  static constexpr int rounds = switches / 2;
+  static constexpr int rounds = switches / 10;
   jumpcut::run([&] {
     bool stop = false;
     Future<int> ping;
@@ -76,7 +86,7 @@ void future_ping_pong(benchmark::State& state) {
       await(pong);
       pong = Future<int>();
     };
-    measure(state, 2 * rounds, [&] {
+    measure(state, rounds, [&] {
       for (int i = 0; i < rounds; ++i) exchange(i);
     });
     stop = true;
@@ -85,6 +95,27 @@ void future_ping_pong(benchmark::State& state) {
   });
 }
 BENCHMARK(future_ping_pong)->Name("task.future_ping_pong");
+
+/// The same over two channels.
+void channel_ping_pong(benchmark::State& state) {
+  static constexpr int rounds = switches / 10;
+  jumpcut::run([&] {
+    jumpcut::Channel<int> ping;
+    jumpcut::Channel<int> pong;
+    const auto answers = create_task([&] {
+      for (const int ball : ping) pong.send(ball);
+    });
+    measure(state, rounds, [&] {
+      for (int i = 0; i < rounds; ++i) {
+        ping.send(i);
+        pong.receive();
+      }
+    });
+    ping.close();
+    await(answers);
+  });
+}
+BENCHMARK(channel_ping_pong)->Name("task.channel_ping_pong");
 
 /// Two tasks that give way far below where they began, and stay there.
 [[gnu::noinline]] void sleep_below(int depth, int times) {

@@ -171,7 +171,7 @@ void StackPool::Slow::reserve(std::size_t idle_count) {
     owned.slab.slots /= 2;
   }
   try {
-    auto room = std::make_unique<std::byte*[]>(reserved + owned.slab.slots);
+    auto room = std::make_unique_for_overwrite<std::byte*[]>(reserved + owned.slab.slots);
     std::copy_n(idle.get(), idle_count, room.get());
     slabs.reserve(slabs.size() + 1);
     install_guard(owned, owned.slab.guard(owned.slab.slots));

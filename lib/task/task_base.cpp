@@ -146,9 +146,9 @@ bool TaskBase::pass_on(const std::exception_ptr& cancelled) {
                          "' waits for itself by way of others, so nobody can be told to end");
   }
   struct Passing {
-    bool& passes;
-    ~Passing() { passes = false; }
-  } passing{passes_cancel_on_};
+    TaskBase& task;
+    ~Passing() { task.passes_cancel_on_ = false; }
+  } passing{*this};
   passes_cancel_on_ = true;
   return waiting_on_->cancel(cancelled);
 }

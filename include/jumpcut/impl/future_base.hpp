@@ -123,7 +123,7 @@ class JUMPCUT_API FutureBase {
   void add_ref() noexcept { ++references_; }
   void drop_ref() noexcept {
     if (--references_ != 0) return;
-    if (unretrieved_ || watched_ || first_ != nullptr) [[unlikely]]
+    if ((unretrieved_ | watched_) != 0 || first_ != nullptr) [[unlikely]]
       return last_ref();
     destroy();
   }
@@ -165,14 +165,15 @@ class JUMPCUT_API FutureBase {
     Listener* one = first_;
     if (one == nullptr) return;
     first_ = last_ = nullptr;
+    Core& core = *space_->core;
     do {
       Listener* next = one->next_;  // the listener may be gone once it is told
       one->listed_ = false;
       if (one->waiter_) {
-        lowlevel::wake(static_cast<Waiter*>(one)->wait);
+        lowlevel::wake_parked(core, static_cast<Waiter*>(one)->wait);
       } else {
         ++references_;
-        space_->core->ready.push(Entry(*static_cast<DoneCallback*>(one)));
+        core.ready.push(Entry(*static_cast<DoneCallback*>(one)));
       }
       one = next;
     } while (one != nullptr);
@@ -181,20 +182,23 @@ class JUMPCUT_API FutureBase {
   [[noreturn]] void throw_error();
   void last_ref() noexcept;
 
+  // One cache line, as a task's first; the flags are one byte, and use all of it.
   TaskSpace* space_;
   std::exception_ptr error_;  // what it failed with, or the Cancelled it ended with
   void* slot_ = nullptr;      // see slot(), holder()
   const char* what_;
   std::uint32_t references_ = 1;
   State state_ = State::pending;
-  bool is_task_ = false;
-  bool on_stack_ = false;
+  bool is_task_ : 1 = false;
+  bool on_stack_ : 1 = false;
   bool unretrieved_ : 1 = false;  // it failed, and nobody knows
   // A task that is not done, in debug mode: its loop's reference is not counted, so that the last
   // handle is seen to go.
   bool watched_ : 1 = false;
-  bool awaited_ = false;       // somebody waits or waited for it
-  bool message_once_ = false;  // of a cancelled one: see take_cancelled()
+  bool awaited_ : 1 = false;       // somebody waits or waited for it
+  bool message_once_ : 1 = false;  // of a cancelled one: see take_cancelled()
+  bool detached_ : 1 = false;      // a task whose handle may be dropped
+  bool has_function_ : 1 = false;  // a task that has not destroyed its function
 
  private:
   [[gnu::always_inline]] void append(Listener& one) noexcept {

@@ -35,7 +35,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
  public:
   explicit TaskBase(TaskSpace& space) noexcept
       : FutureBase(space, "task"), own_context_(creators_context()) {
-    is_task_ = true;
+    is_task_ = has_function_ = true;
     Job::is_task = true;
   }
 
@@ -263,6 +263,11 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     fiber_ = nullptr;
   }
 
+  // The small ones first: there is room behind Job's.
+  bool must_cancel_ = false;
+  bool own_request_ : 1 = false;       // see own_request()
+  bool passes_cancel_on_ : 1 = false;  // to what it waits for, right now
+  std::uint32_t cancels_ = 0;
   TaskBase* next_ = nullptr;  // the space's list of tasks that are not done
   TaskBase* previous_ = nullptr;
   lowlevel::Fiber* fiber_ = nullptr;
@@ -271,11 +276,6 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   ContextCell own_context_;
   ContextCell* context_ = &own_context_;  // or a SharedContext
   std::exception_ptr request_;  // what cancel() brought last; to be thrown if must_cancel_
-  std::uint32_t cancels_ = 0;
-  bool must_cancel_ = false;
-  bool own_request_ = false;       // see own_request()
-  bool passes_cancel_on_ = false;  // to what it waits for, right now
-  bool detached_ = false;
 };
 
 /// AnyTask's Phase, as a number.

@@ -106,8 +106,8 @@ class TaskOf final : public Valued<TaskBase, T> {
   friend class Ref<TaskOf>;
 
   void drop_function() noexcept override {
-    if (!has_function_) return;
-    has_function_ = false;
+    if (!this->has_function_) return;
+    this->has_function_ = false;
     function_.~Function();
   }
   void destroy() noexcept override {
@@ -121,7 +121,6 @@ class TaskOf final : public Valued<TaskBase, T> {
   union {
     Function function_;
   };
-  bool has_function_ = true;
 };
 
 }  // namespace jumpcut::impl

@@ -26,6 +26,7 @@ class Wait {
  private:
   friend void begin_park(impl::Core& core, Wait& wait);
   friend bool wake(Wait& wait);
+  friend void wake_parked(impl::Core& core, Wait& wait) noexcept;
 
   static constexpr std::uintptr_t fresh = 0;
   static constexpr std::uintptr_t woken = 1;
@@ -46,10 +47,10 @@ class Wait {
 template <auto switch_form>
 [[gnu::always_inline]] inline void park_by(Wait& wait) {
   impl::Core& core = impl::core_of_fiber("park");
-  if (wait.is_woken()) [[unlikely]]
-    return;
-  if (wait.fiber() != nullptr) [[unlikely]]
+  if (wait.is_woken() || wait.fiber() != nullptr) [[unlikely]] {
+    if (wait.is_woken()) return;
     impl::throw_second_park(*wait.fiber());
+  }
   begin_park(core, wait);
   core.switch_to_next<switch_form>();
 }
@@ -59,6 +60,13 @@ template <auto switch_form>
 /// another fiber is parked on this wait.
 [[gnu::always_inline]] inline void park(Wait& wait) {
   park_by<impl::switch_inlined>(wait);
+}
+
+/// The second half of wake(), for a wait that a fiber of this thread is parked on.
+[[gnu::always_inline]] inline void wake_parked(impl::Core& core, Wait& wait) noexcept {
+  auto* fiber = reinterpret_cast<Fiber*>(wait.state_);
+  wait.state_ = Wait::woken;
+  core.ready.push(impl::Entry(*fiber));
 }
 
 /// Completes the wait: its fiber, if it is parked, becomes ready, behind all that is ready now; if
@@ -71,11 +79,9 @@ template <auto switch_form>
     return first;
   }
   impl::Core& core = *wait.core_;
-  Fiber& fiber = *wait.fiber();
-  if (!core.on_its_thread()) [[unlikely]]
-    impl::throw_wrong_thread("wake", fiber);
-  wait.state_ = Wait::woken;
-  core.ready.push(impl::Entry(fiber));
+  if (impl::this_core != &core && !core.on_its_thread()) [[unlikely]]
+    impl::throw_wrong_thread("wake", *wait.fiber());
+  wake_parked(core, wait);
   return true;
 }
 
