@@ -442,3 +442,31 @@ TEST_CASE("in debug mode a swallowed cancellation is reported, with the place th
   CHECK(reports[0].find("Task 'stubborn' was cancelled") == 0);
   CHECK(reports[0].find("cancelled_test.cpp") != std::string::npos);
 }
+
+TEST_CASE("tasks that wait for each other in a circle can't be cancelled, which is an error") {
+  on_loop([] {
+    jumpcut::Task<> second;
+    auto first = create_task([&] { await(second); });
+    second = create_task([&] { await(first); });
+    ticks(2);
+    CHECK_THROWS_AS(first.cancel(), jumpcut::RecursionError);
+    CHECK_THROWS_AS(second.cancel(), jumpcut::RecursionError);
+    ticks(2);
+    CHECK_FALSE(first.done());
+    CHECK_FALSE(second.done());
+  });
+}
+
+TEST_CASE("a task that is to be cancelled may close a circle: it parks all the same") {
+  on_loop([] {
+    jumpcut::Task<> second;
+    auto first = create_task([&] { await(second); });
+    second = create_task([&] {
+      jumpcut::current_task().cancel();
+      await(first);
+    });
+    ticks(3);
+    CHECK_FALSE(first.done());
+    CHECK_FALSE(second.done());
+  });
+}

@@ -267,6 +267,47 @@ TEST_CASE("a task calls started() once") {
   });
 }
 
+TEST_CASE("a group that is left ends tasks that wait for each other in a circle") {
+  on_loop([] {
+    bool first_cancelled = false;
+    bool second_cancelled = false;
+    jumpcut::Task<> second;
+    CHECK(errors_of([&] {
+            task_group([&](TaskGroup& group) {
+              auto first = group.create_task(
+                  [&] { first_cancelled = is_cancelled([&] { await(second); }); });
+              second = group.create_task([&second_cancelled, first] {
+                second_cancelled = is_cancelled([&] { await(first); });
+              });
+              sleep(1s);
+              CHECK_THROWS_AS(first.cancel(), jumpcut::RecursionError);
+              throw Boom("body");
+            });
+          }) == "body");
+    CHECK(first_cancelled);
+    CHECK(second_cancelled);
+    CHECK(elapsed() == 1s);
+  });
+}
+
+TEST_CASE("a group whose parent is cancelled ends tasks that wait for each other in a circle") {
+  on_loop([] {
+    jumpcut::Task<> first, second;
+    auto parent = create_task([&] {
+      task_group([&](TaskGroup& group) {
+        first = group.create_task([&] { await(second); });
+        second = group.create_task([&] { await(first); });
+      });
+    });
+    sleep(1s);
+    parent.cancel();
+    CHECK(is_cancelled([&] { await(parent); }));
+    CHECK(first.cancelled());
+    CHECK(second.cancelled());
+    first = second = {};
+  });
+}
+
 TEST_CASE("cancelling who waits in TaskGroup.start cancels the task") {
   on_loop([] {
     bool cancelled = false;

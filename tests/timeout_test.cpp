@@ -509,3 +509,30 @@ TEST_CASE("a timeout around a task group cancels its tasks") {
                     TimeoutError);
   });
 }
+
+TEST_CASE("a deadline that can't cancel a circle of tasks is reported, and passes in vain") {
+  on_loop([] {
+    std::string reported;
+    jumpcut::get_running_loop().set_exception_handler(
+        [&](const jumpcut::ErrorContext& context) { reported = context.message; });
+    jumpcut::Task<> second;
+    auto first = create_task([&] {
+      Timeout scope(1s);
+      try {
+        timeout(scope, [&] { await(second); });
+      } catch (const std::runtime_error&) {
+      }
+      CHECK_FALSE(scope.expired());
+    });
+    second = create_task([&] {
+      try {
+        await(first);
+      } catch (const Cancelled&) {
+      }
+    });
+    sleep(2s);
+    CHECK(reported == "a task could not be cancelled at its deadline");
+    CHECK_FALSE(first.done());
+    CHECK_THROWS_AS(second.cancel(), jumpcut::RecursionError);
+  });
+}

@@ -86,6 +86,7 @@ class JUMPCUT_API TaskGroup {
   void member_done(Member& member);
   void member_failed(impl::TaskBase& task, std::exception_ptr error);
   void abort(const impl::TaskBase* by, const impl::SourceLocation& where);
+  void cancel_to_leave(impl::TaskBase& task);
   void cancel_parent(const std::exception_ptr& cancelled);
   void take_out(Member& member) noexcept;
 

@@ -247,7 +247,22 @@ void TaskGroup::abort(const impl::TaskBase* by, const impl::SourceLocation& wher
   if (by != nullptr) request.by = by->task_name();
   cancelled_ = impl::make_cancelled(std::move(request));
   for (Member* member = first_; member != nullptr; member = member->next) {
-    if (!member->task.is_done()) member->task.cancel(cancelled_);
+    if (member->task.is_done()) continue;
+    if (by == parent_.get()) {
+      cancel_to_leave(member->task);
+    } else {
+      member->task.cancel(cancelled_);
+    }
+  }
+}
+
+/// Who leaves the group must find no task of it alive, not even one that can't be told to end
+/// because it waits for itself by way of others.
+void TaskGroup::cancel_to_leave(impl::TaskBase& task) {
+  try {
+    task.cancel(cancelled_);
+  } catch (const RecursionError&) {
+    task.tear_away(cancelled_);
   }
 }
 
