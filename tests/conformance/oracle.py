@@ -57,6 +57,15 @@ class OrderedTaskGroup(asyncio.TaskGroup):
         self._tasks = OrderedTasks()
 
 
+# CPython can never again await a task that once tried to await itself, and says this instead. Nobody
+# should copy that: a program that meets it, seen or not, ends with this and is of no use.
+QUIRK = "CPythonQuirk"
+
+
+def is_quirk(error):
+    return isinstance(error, RuntimeError) and str(error).startswith("await wasn't used with future")
+
+
 def error_text(error):
     match error:
         case BaseExceptionGroup():
@@ -68,10 +77,8 @@ def error_text(error):
             return f"{type(error).__name__}({error})"
         case TimeoutError():
             return "Timeout"
-        case RuntimeError() if str(error).startswith("await wasn't used with future"):
-            # CPython can never again await a task that once tried to await itself. Nobody should
-            # copy that: a program in whose trace this stands is of no use.
-            return "CPythonQuirk"
+        case _ if is_quirk(error):
+            return QUIRK
         case _:
             return type(error).__name__
 
@@ -92,6 +99,7 @@ class Interpreter:
         self.loop = VirtualLoop()
         self.trace = []
         self.over = False  # Coroutines that are left behind do nothing any more.
+        self.met_quirk = False
         self.spawned = 0
         self.variables = {}
         self.handles = {}
@@ -106,7 +114,7 @@ class Interpreter:
             outcome = "deadlock"
         except BaseException as error:
             outcome = f"error {error_text(error)}"
-        self.log(outcome, "run")
+        self.log(QUIRK if self.met_quirk else outcome, "run")
         self.over = True
         for task in asyncio.all_tasks(self.loop):
             task._log_destroy_pending = False
@@ -134,8 +142,13 @@ class Interpreter:
 
     async def ops(self, ops):
         for name, *arguments in ops:
-            if not self.over:
+            if self.over:
+                continue
+            try:
                 await getattr(self, "op_" + name)(*arguments)
+            except RuntimeError as error:
+                self.met_quirk |= is_quirk(error)
+                raise
 
     def spawn(self, index, create_task=None):
         self.spawned += 1
