@@ -14,12 +14,29 @@ import sys
 import tempfile
 import warnings
 
-from compare import difference, traces_of
 from generate import program_of
 from oracle import QUIRK, trace_of
 
 BATCH = 500
 SECONDS = 20  # a batch takes much less than one
+
+
+def traces_of(runner, path, timeout=None):
+    """The traces of the programs in the file, in their order, and the runner's status. If it dies,
+    some are missing."""
+    ran = subprocess.run([runner, path], stdout=subprocess.PIPE, text=True, timeout=timeout)
+    whole_lines = ran.stdout.split("\n")[:-1]
+    return [json.loads(line)["trace"] for line in whole_lines], ran.returncode
+
+
+def difference(expected, trace):
+    """The first row that differs, as text; None if there is none."""
+    if expected == trace:
+        return None
+    row = next((row for row, (left, right) in enumerate(zip(expected, trace)) if left != right),
+               min(len(expected), len(trace)))
+    at = lambda rows: json.dumps(rows[row]) if row < len(rows) else "nothing"
+    return f"row {row}: CPython has {at(expected)}, jumpcut {at(trace)}"
 
 
 def run_all(runner, programs):

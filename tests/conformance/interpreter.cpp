@@ -59,9 +59,13 @@ void Interpreter::run_ops(const Json& ops) {
 
 void Interpreter::run_op(const Json& op) {
   if (over_) return;
-  const auto found = table().find(op[0].get_ref<const std::string&>());
-  if (found == table().end()) throw ProgramError("AttributeError");
-  (this->*found->second)(op);
+  try {
+    const auto found = table().find(op.at(0).get_ref<const std::string&>());
+    if (found == table().end()) throw ProgramError("AttributeError");
+    (this->*found->second)(op);
+  } catch (const Json::exception&) {  // an argument that is missing, or of another type
+    throw ProgramError("TypeError");
+  }
 }
 
 std::string Interpreter::next_name() {
@@ -106,38 +110,38 @@ std::optional<std::chrono::nanoseconds> Interpreter::after_if_any(const Json& mi
 // Control
 
 void Interpreter::op_log(const Json& op) {
-  log(op[1]);
+  log(op.at(1));
 }
 
 void Interpreter::op_sleep(const Json& op) {
-  jumpcut::sleep(after(op[1]));
+  jumpcut::sleep(after(op.at(1)));
 }
 
 void Interpreter::op_return(const Json& op) {
-  throw Return{Value(op[1])};
+  throw Return{Value(op.at(1))};
 }
 
 void Interpreter::op_raise(const Json& op) {
-  std::rethrow_exception(make_error(op[1], op[2]));
+  std::rethrow_exception(make_error(op.at(1), op.at(2)));
 }
 
 void Interpreter::op_guard(const Json& op) {
-  if (variables_.count(op[1]) != 0) {
-    run_op(op[2]);
+  if (variables_.count(op.at(1)) != 0) {
+    run_op(op.at(2));
   } else {
-    log("no " + op[1].get<std::string>());
+    log("no " + op.at(1).get<std::string>());
   }
 }
 
 void Interpreter::op_repeat(const Json& op) {
-  for (long long times = op[1]; times > 0; --times) run_ops(op[2]);
+  for (long long times = op.at(1); times > 0; --times) run_ops(op.at(2));
 }
 
 void Interpreter::op_try(const Json& op) {
-  const std::string& take = op[2].get_ref<const std::string&>();
+  const std::string& take = op.at(2).get_ref<const std::string&>();
   try {
     try {
-      run_ops(op[1]);
+      run_ops(op.at(1));
     } catch (const Return&) {
       throw;
     } catch (...) {
@@ -146,14 +150,14 @@ void Interpreter::op_try(const Json& op) {
       log("caught " + error_text(error));
     }
   } catch (...) {
-    run_ops(op[3]);
+    run_ops(op.at(3));
     throw;
   }
-  run_ops(op[3]);
+  run_ops(op.at(3));
 }
 
 void Interpreter::op_call(const Json& op) {
-  log("called " + run_script(op[1]).text());
+  log("called " + run_script(op.at(1)).text());
 }
 
 }  // namespace conformance

@@ -1,5 +1,7 @@
 #include "interpreter.hpp"
 
+#include <algorithm>
+
 namespace conformance {
 namespace {
 
@@ -20,12 +22,12 @@ void scoped(const Body& body, const Leave& leave) {
 // Futures, callbacks, timers
 
 void Interpreter::op_future(const Json& op) {
-  variables_.insert_or_assign(op[1], loop_.create_future<Value>());
+  variables_.insert_or_assign(op.at(1), loop_.create_future<Value>());
 }
 
 void Interpreter::op_set_result(const Json& op) {
   try {
-    variable(op[1]).set_result(Value(op[2]));
+    variable(op.at(1)).set_result(Value(op.at(2)));
   } catch (const jumpcut::InvalidStateError&) {
     log("invalid state");
   }
@@ -33,83 +35,83 @@ void Interpreter::op_set_result(const Json& op) {
 
 void Interpreter::op_set_error(const Json& op) {
   try {
-    variable(op[1]).set_exception(make_error(op[2], op[3]));
+    variable(op.at(1)).set_exception(make_error(op.at(2), op.at(3)));
   } catch (const jumpcut::InvalidStateError&) {
     log("invalid state");
   }
 }
 
 void Interpreter::op_set_later(const Json& op) {
-  const auto fire = [this, future = variable(op[2]), value = Value(op[3])]() mutable {
+  const auto fire = [this, future = variable(op.at(2)), value = Value(op.at(3))]() mutable {
     log("fire", "loop");
     if (!future.done()) future.set_result(value);
   };
-  loop_.call_later(after(op[1]), fire);
+  loop_.call_later(after(op.at(1)), fire);
 }
 
 void Interpreter::op_on_done(const Json& op) {
-  const std::string event = "callback " + op[2].get<std::string>();
-  variable(op[1]).add_done_callback([this, event](const Future&) { log(event, "loop"); });
+  const std::string event = "callback " + op.at(2).get<std::string>();
+  variable(op.at(1)).add_done_callback([this, event](const Future&) { log(event, "loop"); });
 }
 
 void Interpreter::op_call_soon(const Json& op) {
-  const std::string event = "soon " + op[1].get<std::string>();
-  handles_.insert_or_assign(op[2], loop_.call_soon([this, event] { log(event, "loop"); }));
+  const std::string event = "soon " + op.at(1).get<std::string>();
+  handles_.insert_or_assign(op.at(2), loop_.call_soon([this, event] { log(event, "loop"); }));
 }
 
 void Interpreter::op_call_later(const Json& op) {
-  const std::string event = "later " + op[2].get<std::string>();
-  handles_.insert_or_assign(op[3],
-                            loop_.call_later(after(op[1]), [this, event] { log(event, "loop"); }));
+  const std::string event = "later " + op.at(2).get<std::string>();
+  handles_.insert_or_assign(
+      op.at(3), loop_.call_later(after(op.at(1)), [this, event] { log(event, "loop"); }));
 }
 
 void Interpreter::op_cancel_handle(const Json& op) {
-  const auto found = handles_.find(op[1]);
+  const auto found = handles_.find(op.at(1));
   if (found != handles_.end()) found->second.cancel();
 }
 
 // Synchronisation
 
 void Interpreter::op_lock(const Json& op) {
-  const std::string name = op[1];
+  const std::string name = op.at(1);
   jumpcut::Lock& lock = locks_[name];
   lock.lock();
   const auto body = [&] {
     log("locked " + name);
-    run_ops(op[2]);
+    run_ops(op.at(2));
   };
   scoped(body, [&] { lock.unlock(); });
   log("unlocked " + name);
 }
 
 void Interpreter::op_semaphore(const Json& op) {
-  const std::string name = op[1];
-  jumpcut::Semaphore& semaphore = semaphores_.try_emplace(name, op[2].get<int>()).first->second;
+  const std::string name = op.at(1);
+  jumpcut::Semaphore& semaphore = semaphores_.try_emplace(name, op.at(2).get<int>()).first->second;
   semaphore.acquire();
   const auto body = [&] {
     log("inside " + name);
-    run_ops(op[3]);
+    run_ops(op.at(3));
   };
   scoped(body, [&] { semaphore.release(); });
   log("outside " + name);
 }
 
 void Interpreter::op_event_wait(const Json& op) {
-  const std::string name = op[1];
+  const std::string name = op.at(1);
   events_[name].wait();
   log("event " + name);
 }
 
 void Interpreter::op_event_set(const Json& op) {
-  events_[op[1].get<std::string>()].set();
+  events_[op.at(1).get<std::string>()].set();
 }
 
 void Interpreter::op_event_clear(const Json& op) {
-  events_[op[1].get<std::string>()].clear();
+  events_[op.at(1).get<std::string>()].clear();
 }
 
 void Interpreter::op_condition_wait(const Json& op) {
-  const std::string name = op[1];
+  const std::string name = op.at(1);
   jumpcut::Condition& condition = conditions_[name];
   condition.lock();
   const auto body = [&] {
@@ -120,23 +122,24 @@ void Interpreter::op_condition_wait(const Json& op) {
 }
 
 void Interpreter::op_condition_notify(const Json& op) {
-  jumpcut::Condition& condition = conditions_[op[1].get<std::string>()];
+  jumpcut::Condition& condition = conditions_[op.at(1).get<std::string>()];
   condition.lock();
-  scoped([&] { condition.notify(op[2].get<std::size_t>()); }, [&] { condition.unlock(); });
+  const auto count = std::max(0LL, op.at(2).get<long long>());
+  scoped([&] { condition.notify(static_cast<std::size_t>(count)); }, [&] { condition.unlock(); });
 }
 
 void Interpreter::op_barrier(const Json& op) {
-  const std::string name = op[1];
-  const auto index = barriers_.try_emplace(name, op[2].get<int>()).first->second.wait();
+  const std::string name = op.at(1);
+  const auto index = barriers_.try_emplace(name, op.at(2).get<int>()).first->second.wait();
   log("passed " + name + " at " + std::to_string(index));
 }
 
 // Queues
 
 Interpreter::Queue& Interpreter::queue(const Json& op) {
-  const std::string& name = op[1].get_ref<const std::string&>();
-  const std::string& kind = op[3].get_ref<const std::string&>();
-  const std::size_t size = op[2];
+  const std::string& name = op.at(1).get_ref<const std::string&>();
+  const std::string& kind = op.at(3).get_ref<const std::string&>();
+  const std::size_t size = op.at(2);
   const auto found = queues_.find(name);
   if (found != queues_.end()) return found->second;
   if (kind == "fifo") {
@@ -145,11 +148,14 @@ Interpreter::Queue& Interpreter::queue(const Json& op) {
   if (kind == "lifo") {
     return queues_.try_emplace(name, std::in_place_index<1>, size).first->second;
   }
-  return queues_.try_emplace(name, std::in_place_index<2>, size).first->second;
+  if (kind == "priority") {
+    return queues_.try_emplace(name, std::in_place_index<2>, size).first->second;
+  }
+  throw ProgramError("KeyError");
 }
 
 void Interpreter::op_put(const Json& op) {
-  const Value value(op[4]);
+  const Value value(op.at(4));
   std::visit([&](auto& queue) { queue.put(value); }, queue(op));
   log("put " + value.text());
 }
@@ -159,7 +165,7 @@ void Interpreter::op_get(const Json& op) {
 }
 
 void Interpreter::op_put_nowait(const Json& op) {
-  const Value value(op[4]);
+  const Value value(op.at(4));
   try {
     std::visit([&](auto& queue) { queue.put_nowait(value); }, queue(op));
     log("put " + value.text());
@@ -190,7 +196,7 @@ void Interpreter::op_join(const Json& op) {
 }
 
 void Interpreter::op_shutdown(const Json& op) {
-  const bool immediate = op[4];
+  const bool immediate = op.at(4);
   std::visit([&](auto& queue) { queue.shutdown(immediate); }, queue(op));
 }
 

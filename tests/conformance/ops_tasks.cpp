@@ -30,17 +30,17 @@ std::string joined(const std::vector<Outcome>& outcomes) {
 // Tasks
 
 void Interpreter::op_spawn(const Json& op) {
-  variables_.insert_or_assign(op[2], spawn(op[1]));
+  variables_.insert_or_assign(op.at(2), spawn(op.at(1)));
 }
 
 void Interpreter::op_await(const Json& op) {
   // A copy: the variable may be given another task meanwhile.
-  const Future future = variable(op[1]);
+  const Future future = variable(op.at(1));
   log("got " + jumpcut::await(future).text());
 }
 
 void Interpreter::op_cancel(const Json& op) {
-  const auto found = variables_.find(op[1]);
+  const auto found = variables_.find(op.at(1));
   if (found == variables_.end()) {
     log("cancel nothing");
   } else {
@@ -49,11 +49,11 @@ void Interpreter::op_cancel(const Json& op) {
 }
 
 void Interpreter::op_cancel_msg(const Json& op) {
-  const auto found = variables_.find(op[1]);
+  const auto found = variables_.find(op.at(1));
   if (found == variables_.end()) {
     log("cancel nothing");
   } else {
-    log(std::string("cancel ") + python(found->second.cancel(op[2].get<std::string>())));
+    log(std::string("cancel ") + python(found->second.cancel(Value(op.at(2)).text())));
   }
 }
 
@@ -70,7 +70,7 @@ void Interpreter::op_cancelling(const Json&) {
 }
 
 void Interpreter::op_state(const Json& op) {
-  const auto found = variables_.find(op[1]);
+  const auto found = variables_.find(op.at(1));
   if (found == variables_.end()) {
     log("state nothing");
   } else {
@@ -87,11 +87,11 @@ void Interpreter::op_all_tasks(const Json&) {
 // Several at once
 
 void Interpreter::op_gather(const Json& op) {
-  gather(spawn_each(op[1]), op[2]);
+  gather(spawn_each(op.at(1)), op.at(2));
 }
 
 void Interpreter::op_gather_vars(const Json& op) {
-  gather(named(op[1]), op[2]);
+  gather(named(op.at(1)), op.at(2));
 }
 
 template <class Awaitable>
@@ -106,19 +106,21 @@ void Interpreter::op_wait(const Json& op) {
       {"first", jumpcut::ReturnWhen::first_completed},
       {"exception", jumpcut::ReturnWhen::first_exception},
   };
-  const std::vector<Future> futures = named(op[1]);
+  const std::vector<Future> futures = named(op.at(1));
   if (futures.empty()) {
     log("wait nothing");
     return;
   }
+  const auto when = whens.find(op.at(3));
+  if (when == whens.end()) throw ProgramError("KeyError");
   const auto [done, pending] =
-      jumpcut::wait(futures, {.timeout = after_if_any(op[2]), .return_when = whens.at(op[3])});
+      jumpcut::wait(futures, {.timeout = after_if_any(op.at(2)), .return_when = when->second});
   log("waited done=" + std::to_string(done.size()) + " pending=" + std::to_string(pending.size()));
 }
 
 void Interpreter::op_as_completed(const Json& op) {
-  const std::vector<Task> tasks = spawn_each(op[1]);
-  for (auto first : jumpcut::as_completed(tasks, after_if_any(op[2]))) {
+  const std::vector<Task> tasks = spawn_each(op.at(1));
+  for (auto first : jumpcut::as_completed(tasks, after_if_any(op.at(2)))) {
     std::string outcome;
     try {
       outcome = jumpcut::await(first).text();
@@ -133,12 +135,12 @@ void Interpreter::op_as_completed(const Json& op) {
 
 void Interpreter::op_group(const Json& op) {
   jumpcut::task_group([&](jumpcut::TaskGroup& group) {
-    for (const Json& index : op[1]) {
+    for (const Json& index : op.at(1)) {
       const std::string name = next_name();
       group.create_task([this, script = index.get<std::size_t>()] { return run_script(script); },
                         {.name = name});
     }
-    run_ops(op[2]);
+    run_ops(op.at(2));
   });
   log("group done");
 }
@@ -147,25 +149,25 @@ void Interpreter::op_group(const Json& op) {
 
 void Interpreter::op_timeout(const Json& op) {
   bool expired = false;
-  jumpcut::timeout(after_if_any(op[1]), [&](jumpcut::Timeout& scope) {
-    run_ops(op[2]);
+  jumpcut::timeout(after_if_any(op.at(1)), [&](jumpcut::Timeout& scope) {
+    run_ops(op.at(2));
     expired = scope.expired();
   });
   log(std::string("scope expired=") + python(expired));
 }
 
 void Interpreter::op_wait_for(const Json& op) {
-  const auto run = [this, script = op[1].get<std::size_t>()] { return run_script(script); };
-  log("in time " + jumpcut::wait_for(run, after_if_any(op[2])).text());
+  const auto run = [this, script = op.at(1).get<std::size_t>()] { return run_script(script); };
+  log("in time " + jumpcut::wait_for(run, after_if_any(op.at(2))).text());
 }
 
 void Interpreter::op_wait_for_var(const Json& op) {
-  const Future future = variable(op[1]);
-  log("in time " + jumpcut::wait_for(future, after_if_any(op[2])).text());
+  const Future future = variable(op.at(1));
+  log("in time " + jumpcut::wait_for(future, after_if_any(op.at(2))).text());
 }
 
 void Interpreter::op_shield(const Json& op) {
-  const Future future = variable(op[1]);
+  const Future future = variable(op.at(1));
   log("shielded " + jumpcut::shield(future).text());
 }
 
