@@ -51,7 +51,7 @@ QUEUES = [("q", 1, "fifo"), ("r", 2, "fifo"), ("u", 0, "fifo"), ("l", 0, "lifo")
 ARGUMENTS = {
     "log": lambda author: [author.letter()],
     "sleep": lambda author: [author.time()],
-    "return": lambda author: [author.digit()],
+    "return": lambda author: [author.value()],
     "raise": lambda author: author.error(),
     "repeat": lambda author: [author.number(1, 3), author.body(1, 2)],
     "try": lambda author: [author.body(1, 4), author.pick(["all", "all", "error", "error", "none"]),
@@ -61,19 +61,19 @@ ARGUMENTS = {
     "spawn": lambda author: [author.script(), author.pick(author.tasks)],
     "await": lambda author: [author.variable()],
     "cancel": lambda author: [author.variable()],
-    "cancel_msg": lambda author: [author.variable(), author.pick(["m1", "m2"])],
+    "cancel_msg": lambda author: [author.variable(), author.pick(["m1", "m2", ""])],
     "cancel_self": lambda author: [],
     "uncancel": lambda author: [],
     "cancelling": lambda author: [],
     "state": lambda author: [author.variable()],
     "all_tasks": lambda author: [],
 
-    "gather": lambda author: [author.several(author.script), author.chance(0.5)],
+    "gather": lambda author: [author.several(author.script, 0), author.chance(0.5)],
     "gather_vars": lambda author: [author.several(author.variable), author.chance(0.5)],
     "wait": lambda author: [author.several(author.variable), author.time_or_none(),
                             author.pick(["all", "first", "exception"])],
     "as_completed": lambda author: [author.several(author.script), author.time_or_none()],
-    "group": lambda author: [author.several(author.script), author.body(0, 2)],
+    "group": lambda author: [author.several(author.script, 0), author.body(0, 2)],
 
     "timeout": lambda author: [author.time_or_none(), author.body(0, 3)],
     "wait_for": lambda author: [author.script(), author.time_or_none()],
@@ -81,7 +81,7 @@ ARGUMENTS = {
     "shield": lambda author: [author.variable()],
 
     "future": lambda author: [author.pick(FUTURES)],
-    "set_result": lambda author: [author.variable(), author.digit()],
+    "set_result": lambda author: [author.variable(), author.value()],
     "set_error": lambda author: [author.variable(), *author.error()],
     "set_later": lambda author: [author.time(), author.variable(), author.digit()],
     "on_done": lambda author: [author.variable(), author.letter()],
@@ -95,7 +95,7 @@ ARGUMENTS = {
     "event_set": lambda author: [author.thing()],
     "event_clear": lambda author: [author.thing()],
     "condition_wait": lambda author: [author.thing()],
-    "condition_notify": lambda author: [author.thing(), author.number(1, 2)],
+    "condition_notify": lambda author: [author.thing(), author.number(0, 3)],
     "barrier": lambda author: [author.thing(), author.parties],
 
     "put": lambda author: [*author.pick(author.queues), author.digit()],
@@ -179,14 +179,15 @@ class Author:
     def pick(self, choices):
         return self.random.choice(choices)
 
-    def several(self, make):
-        return [make() for _ in range(self.number(1, 3))]
+    def several(self, make, fewest=1):
+        """Mostly more than none."""
+        return [make() for _ in range(self.number(fewest if self.chance(0.2) else 1, 3))]
 
     def time(self):
         return self.pick(self.times)
 
     def time_or_none(self):
-        return None if self.chance(0.2) else self.time() + self.pick([0, 0, 1])
+        return None if self.chance(0.2) else self.time() + self.pick([0, 0, 0, 1, 1, -1])
 
     def variable(self):
         return self.pick(self.tasks if self.chance(0.8) else FUTURES)
@@ -202,6 +203,9 @@ class Author:
 
     def digit(self):
         return self.number(0, 9)
+
+    def value(self):
+        return self.digit() if self.chance(0.8) else self.pick([None, True, False, "w", -1])
 
     def letter(self):
         return self.pick("abcdefgh")
