@@ -58,11 +58,9 @@ void Steps::move_on() {
   if (world_.random.one_in(4)) cancel_scope.set_shield(true);
   auto& open = world_.open_scopes;
   if (!open.empty() && world_.random.one_in(2)) {
-    {
-      Scope& other = *open[world_.random.below(open.size())];
-      other.cancel_scope->cancel();
-      other.armed.reset();
-    }
+    Scope& other = *open[world_.random.below(open.size())];
+    other.cancel_scope->cancel();
+    other.armed.reset();
   }
   Scope scope{deadline, nullptr, &cancel_scope};
   if (deadline != TimePoint::max()) scope.armed.emplace(world_, deadline);
