@@ -83,9 +83,9 @@ class ContextToken {
   friend class ContextKey;
   explicit ContextToken(const ContextKey& key) noexcept : key_(&key) {}
 
-  const ContextKey* key_;  // null once it was used, or moved from
+  mutable const ContextKey* key_;  // null once it was used, or moved from
   const ContextCell* context_ = &current_context();
-  std::shared_ptr<const void> before_;
+  mutable std::shared_ptr<const void> before_;
 };
 
 /// The untyped half of ContextVar.
@@ -97,7 +97,7 @@ class JUMPCUT_API ContextKey {
 
   std::shared_ptr<const void> find() const noexcept;
   ContextToken set(std::shared_ptr<const void> value) const;
-  void reset(ContextToken& token) const;
+  void reset(const ContextToken& token) const;
   [[noreturn]] void throw_unset() const;
 
  private:
@@ -136,8 +136,7 @@ class ContextVar {
   Token set(T value) { return key_.set(std::make_shared<const T>(std::move(value))); }
   /// Puts back what was there before that set(). Throws RuntimeError for a token that was used
   /// already, ValueError for another variable's, and in another context than set() was called in.
-  void reset(Token& token) { key_.reset(token); }
-  void reset(Token&& token) { key_.reset(token); }
+  void reset(const Token& token) { key_.reset(token); }
 
  private:
   impl::ContextKey key_;

@@ -85,7 +85,7 @@ ContextToken ContextKey::set(std::shared_ptr<const void> value) const {
   return token;
 }
 
-void ContextKey::reset(ContextToken& token) const {
+void ContextKey::reset(const ContextToken& token) const {
   const std::string head = std::string("ContextVar '") + name_ + "', reset: this token ";
   if (token.key_ == nullptr) {
     throw RuntimeError(head + "has been used already; each set() makes one for one reset()");
