@@ -322,7 +322,7 @@ const Misuse loops[] = {
        loop.close();
        loop.run_forever();
      },
-     &runtime_error,
+     &typeid(jumpcut::LoopClosed),
      {"run_forever: the loop is closed"}},
     {"call_soon after the end",
      [] {
@@ -330,7 +330,7 @@ const Misuse loops[] = {
        loop.close();
        loop.call_soon([] {});
      },
-     &runtime_error,
+     &typeid(jumpcut::LoopClosed),
      {"call_soon: the loop is closed"}},
     {"call_soon of nothing",
      [] { get_running_loop().call_soon(no_function); },

@@ -132,7 +132,11 @@ def damage(text, pattern, replacement, which):
 def command_of(target):
     lines = subprocess.run(["ninja", "-C", build, "-t", "commands", target], check=True, text=True,
                            stdout=subprocess.PIPE).stdout.splitlines()
-    return shlex.split(lines[-1])
+    return without_cache(shlex.split(lines[-1]))
+
+
+def without_cache(command):
+    return command[1:] if os.path.basename(command[0]) == "ccache" else command
 
 
 def redirected(command, changes, output):
@@ -168,7 +172,7 @@ class Subject:
         database = {}
         with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as file:
             for entry in json.load(file):
-                database[entry["output"]] = shlex.split(entry["command"])
+                database[entry["output"]] = without_cache(shlex.split(entry["command"]))
         names = [name for name in database if re.search(objects, name)]
         assert names, objects
         self.compile = {name: database[name] for name in names}

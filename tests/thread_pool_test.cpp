@@ -59,6 +59,20 @@ class Gate {
   std::atomic<bool> opened_{false};
 };
 
+std::atomic<int> destroyed{0};
+std::atomic<jumpcut::Loop*> place{nullptr};
+
+/// Each thread's own; its destructor still has something to say.
+struct Local {
+  int used = 0;
+  ~Local() {
+    if (used == 0) return;
+    ++destroyed;
+    place.load()->call_soon_threadsafe([] {});
+  }
+};
+thread_local Local local;
+
 }  // namespace
 
 TEST_CASE("ThreadPool.submit runs a job in another thread, and get returns what it returned") {
@@ -365,17 +379,6 @@ TEST_CASE("a job that ends its thread ends the program, which says why") {
 }
 
 TEST_CASE("destructors of a pool's thread_local variables may post to the loop, and end with it") {
-  static std::atomic<int> destroyed{0};
-  static std::atomic<jumpcut::Loop*> place{nullptr};
-  struct Local {
-    int used = 0;
-    ~Local() {
-      if (used == 0) return;
-      ++destroyed;
-      place.load()->call_soon_threadsafe([] {});
-    }
-  };
-  static thread_local Local local;
   jumpcut::run([] {
     place = &jumpcut::get_running_loop();
     ThreadPool pool({.max_workers = 3});

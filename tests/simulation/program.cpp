@@ -214,7 +214,8 @@ Outcome simulate(std::uint64_t seed, const Options& options) {
     jumpcut::RunOptions run;
     run.clock = &world.clock;
     run.handle_sigint = false;
-    if (!world.random.one_in(8)) run.seed = seed;
+    world.shuffled = !world.random.one_in(8);
+    if (world.shuffled) run.seed = seed;
     run.loop.watchdog = false;
     run.loop.eager = world.random.one_in(8);
     run.debug = false;

@@ -262,6 +262,7 @@ class World {
   std::string failure;
   std::size_t steps = 0;  ///< that are left
   bool reaping = false;   ///< all are to end
+  bool shuffled = false;  // what is ready runs in another order
   bool ending = false;    ///< the main task is over
   int calls_ready = 0;    ///< that call_soon was asked for and were not made
   int next_number = 0;
