@@ -9,6 +9,9 @@
 #   sh tests/run.sh aarch64    cross-built, run under qemu-user
 #   sh tests/run.sh all        all of them, cheapest first, up to the first that fails
 #
+# With --essential behind the name: only the tests that say most in the least time, which are all
+# that is built.
+#
 # Installs what is missing with apt, and says so first. The last line is `N passed, N failed`, over
 # all test cases, with `, N skipped` where a test could not run.
 
@@ -75,8 +78,13 @@ echo '0 passed, 1 failed' >"$folder/totals"  # until the tests have run: the bui
 trap 'tail -n 1 "$folder/totals"' EXIT
 
 configure "$folder" $options -Dtests=enabled -Dexamples=enabled -Dbenchmarks=disabled
-build "$folder"
+chosen=--no-rebuild
+case ${2:-} in
+  '') build "$folder" ;;
+  --essential) chosen='--suite essential' ;;
+  *) echo "tests/run.sh: what is $2?" && exit 2 ;;
+esac
 log=$folder/meson-logs/testlog.json
 rm -f "$log"
-$around meson test -C "$folder" --no-rebuild --print-errorlogs --timeout-multiplier "$slower" || true
+$around meson test -C "$folder" $chosen --print-errorlogs --timeout-multiplier "$slower" || true
 python3 tests/totals.py of "$log" "$folder/totals"
