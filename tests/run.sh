@@ -47,6 +47,7 @@ case ${1:-} in
   tsan)
     options="$options -Db_sanitize=thread -Db_lundef=false"
     slower=10
+    export TSAN_OPTIONS=die_after_fork=0  # some tests have children with threads
     # ThreadSanitizer of g++ 12 gives up where the kernel places mappings at random over more bits
     # than it knows of.
     if setarch -R true 2>/dev/null; then around='setarch -R'; fi

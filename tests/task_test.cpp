@@ -122,6 +122,8 @@ TEST_CASE("await of a task that is done does not switch") {
     get_running_loop().call_soon([&] { ran = true; });
     CHECK(await(task) == 1);
     CHECK(!ran);
+    ticks(1);
+    CHECK(ran);
   });
 }
 

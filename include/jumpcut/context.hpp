@@ -26,10 +26,8 @@ class JUMPCUT_API Context {
   /// An empty one.
   Context();
   Context(const Context& other) noexcept : cell_(other.cell_) { cell_->add_ref(); }
-  Context& operator=(const Context& other) noexcept {
-    other.cell_->add_ref();
-    cell_->drop_ref();
-    cell_ = other.cell_;
+  Context& operator=(Context other) noexcept {
+    std::swap(cell_, other.cell_);
     return *this;
   }
   ~Context() { cell_->drop_ref(); }

@@ -26,7 +26,7 @@ class ThreadsafeCall {
   template <class F>
   ThreadsafeCall(std::shared_ptr<ThreadStateOf<T>> state, F&& function)
       : state_(std::move(state)), function_(std::forward<F>(function)) {}
-  ThreadsafeCall(ThreadsafeCall&&) = default;
+  ThreadsafeCall(ThreadsafeCall&&) = default;  // NOLINT: as the function moves
   /// If it was never called, the loop has ended.
   ~ThreadsafeCall() {
     if (state_ != nullptr) fail_closed(*state_);

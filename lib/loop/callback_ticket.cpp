@@ -44,7 +44,7 @@ class Place {
 class Report final : public Posted {
  public:
   Report(const char* message, std::exception_ptr error) noexcept
-      : message_(message), error_(std::move(error)) {}
+      : message_(message), error_(std::move(error)) {}  // NOLINT: nothing is to be thrown
 
   /// From any thread. Where no loop is left, the default handler is told.
   static void send(PostQueue& queue, const char* message, std::exception_ptr error) noexcept {

@@ -86,7 +86,7 @@ std::exception_ptr GatherBase::last_cancelled() const {
   FutureBase& last = *children_[count_ - 1].future;
   if (last.is_cancelled()) return last.take_cancelled();
   if (last.is_task()) {
-    const std::exception_ptr request = static_cast<const TaskBase&>(last).own_request();
+    std::exception_ptr request = static_cast<const TaskBase&>(last).own_request();
     if (request != nullptr) return request;
   }
   return without_message(cancelled_);

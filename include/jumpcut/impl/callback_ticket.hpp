@@ -122,7 +122,7 @@ class CallbackTicketOf final : public CallbackTicket {
     }
     end_call();
   }
-  void fail(std::exception_ptr error) noexcept {
+  void fail(std::exception_ptr error) noexcept {  // NOLINT: it is moved
     if (!begin_call()) return;
     error_ = std::move(error);
     end_call();
@@ -141,7 +141,7 @@ class CallbackTicketOf final : public CallbackTicket {
   }
 
  private:
-  ~CallbackTicketOf() = default;
+  ~CallbackTicketOf() override = default;
 
   void drop_result() noexcept override {
     if (values_.has_value() && deleter_ != nullptr) {

@@ -241,6 +241,7 @@ class Ref {
     if (state_ != nullptr) state_->add_ref();
   }
   template <class Other>
+  // NOLINTNEXTLINE: it converts as the pointer would
   requires std::is_convertible_v<Other*, State*> Ref(const Ref<Other>& other)
   noexcept : Ref(other.get()) {}
   Ref(const Ref& other) noexcept : Ref(other.state_) {}

@@ -115,7 +115,8 @@ template <class Function>
 class PostedOf final : public Posted {
  public:
   template <class F>
-  explicit PostedOf(F&& function) : function_(std::forward<F>(function)) {}
+  explicit PostedOf(F&& function)  // NOLINT: nobody copies one
+      : function_(std::forward<F>(function)) {}
   void call() override { function_(); }
 
  private:
