@@ -53,10 +53,10 @@ class PostedCall final : public PostedCallback {
   explicit PostedCall(std::unique_ptr<Posted> posted) : posted_(std::move(posted)) {}
 
   void run() override {
+    const Posted& posted = *posted_;
     run_callback(
         *this_core->tasks, context_, "call_soon_threadsafe",
-        [](void* posted) { static_cast<Posted*>(posted)->call(); }, posted_.get(),
-        typeid(*posted_.get()));
+        [](void* self) { static_cast<Posted*>(self)->call(); }, posted_.get(), typeid(posted));
   }
   void dispose() noexcept override { delete this; }
 
