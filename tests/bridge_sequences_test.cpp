@@ -94,7 +94,7 @@ class Worker {
 
 /// What await_callback is told besides.
 struct Options {
-  enum Limit : std::uint8_t { timeout, deadline, none };
+  enum Limit : std::uint8_t { some_time, some_day, none };
   enum Cancel : std::uint8_t { no_function, counts, calls_back };
   static constexpr int variants = 3 * 3 * 2;
 
@@ -198,8 +198,8 @@ class Play {
       ~Ends() { ++ends; }
     } ends{one.ends};
     jumpcut::CallbackOptions<Value> options;
-    if (options_.limit == Options::timeout) options.timeout = 1s;
-    if (options_.limit == Options::deadline) {
+    if (options_.limit == Options::some_time) options.timeout = 1s;
+    if (options_.limit == Options::some_day) {
       options.deadline = jumpcut::get_running_loop().time() + 1s;
     }
     if (options_.cancel != Options::no_function) {

@@ -85,6 +85,8 @@ void Steps::move_on() {
 void Steps::callbacks() {
   jumpcut::Loop& loop = jumpcut::get_running_loop();
   struct Call {
+    Call(World& owner, int value) : world(owner), variable(value) {}
+
     World& world;
     int variable;
     bool called = false;
