@@ -17,6 +17,8 @@ class Wait {
   Wait(const Wait&) = delete;
   Wait& operator=(const Wait&) = delete;
 
+  /// Nobody has parked on it, nor woken it.
+  bool is_fresh() const noexcept { return state_ == fresh; }
   bool is_woken() const noexcept { return state_ == woken; }
   /// The fiber that is parked on it, or null.
   Fiber* fiber() const noexcept {
@@ -47,7 +49,7 @@ class Wait {
 template <auto switch_form>
 [[gnu::always_inline]] inline void park_by(Wait& wait) {
   impl::Core& core = impl::core_of_fiber("park");
-  if (wait.is_woken() || wait.fiber() != nullptr) [[unlikely]] {
+  if (!wait.is_fresh()) [[unlikely]] {
     if (wait.is_woken()) return;
     impl::throw_second_park(*wait.fiber());
   }
@@ -78,10 +80,12 @@ template <auto switch_form>
     wait.state_ = Wait::woken;
     return first;
   }
-  impl::Core& core = *wait.core_;
-  if (impl::this_core != &core && !core.on_its_thread()) [[unlikely]]
-    impl::throw_wrong_thread("wake", *wait.fiber());
-  wake_parked(core, wait);
+  impl::Core* core = impl::this_core;
+  if (core != wait.core_) [[unlikely]] {
+    core = wait.core_;  // it may be this thread's, and not run
+    if (!core->on_its_thread()) impl::throw_wrong_thread("wake", *wait.fiber());
+  }
+  wake_parked(*core, wait);
   return true;
 }
 
