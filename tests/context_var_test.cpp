@@ -142,6 +142,53 @@ TEST_CASE("copy_context is a copy: neither side sees what the other sets") {
   });
 }
 
+TEST_CASE("Context.run refuses a context that is entered already, until it is left") {
+  apart([] {
+    const Context context;
+    const Context other;
+    context.run([&] {
+      CHECK_THROWS_AS(context.run([] {}), jumpcut::RuntimeError);
+      other.run([&] {
+        CHECK_THROWS_WITH(context.run([] {}), Contains("entered already") && Contains("copy()"));
+        context.copy().run([] {});
+      });
+      other.run([] {});
+    });
+    CHECK_THROWS_AS(context.run([] { throw 5; }), int);
+    context.run([] {});
+  });
+}
+
+TEST_CASE("Context.run refuses the context of the task itself, and one that another task is in") {
+  on_loop([] {
+    const Context context;
+    auto inside = create_task([&] { context.run([] { ticks(); }); });
+    ticks();
+    CHECK_THROWS_AS(context.run([] {}), jumpcut::RuntimeError);
+    await(inside);
+    context.run([] {});
+    await(create_task(
+        [&] {
+          CHECK_THROWS_AS(context.run([] {}), jumpcut::RuntimeError);
+          Context().run([&] { CHECK_THROWS_AS(context.run([] {}), jumpcut::RuntimeError); });
+        },
+        {.context = &context}));
+    context.run([] {});
+  });
+}
+
+TEST_CASE("Context.copy has the values of the moment, and its own from then on") {
+  apart([] {
+    const Context context;
+    context.run([] { who.set("first"); });
+    const Context copy = context.copy();
+    context.run([] { who.set("second"); });
+    CHECK(copy.run([] { return who.get(); }) == "first");
+    copy.run([] { who.set("third"); });
+    CHECK(context.run([] { return who.get(); }) == "second");
+  });
+}
+
 TEST_CASE("a task that waits inside Context.run goes on in that context, others in theirs") {
   on_loop([] {
     who.set("main");

@@ -30,10 +30,14 @@ class JUMPCUT_API Context {
     std::swap(cell_, other.cell_);
     return *this;
   }
-  ~Context() { cell_->drop_ref(); }
+  ~Context() { cell_->drop_ref(); }  // NOLINT(clang-analyzer-*): an optional ends it once
 
+  /// Another one with the values that this has now.
+  Context copy() const;
   /// Calls function() with this as the current context, and returns what it returns. What is set
-  /// inside stays in it. Throws ValueError for a null function.
+  /// inside stays in it. Throws RuntimeError where it is entered already: inside another run() of
+  /// it, whichever task or thread is there, and in a task that was created with it; run a copy().
+  /// Throws ValueError for a null function.
   template <class Function>
   decltype(auto) run(Function&& function) const {
     impl::refuse_null(function, "Context.run");
@@ -47,12 +51,13 @@ class JUMPCUT_API Context {
 
   class JUMPCUT_API Entered {
    public:
-    explicit Entered(impl::ContextCell& cell) noexcept;
+    explicit Entered(impl::SharedContext& context);
     Entered(const Entered&) = delete;
     Entered& operator=(const Entered&) = delete;
     ~Entered();
 
    private:
+    impl::SharedContext& context_;
     impl::ContextCell* before_;
   };
 

@@ -49,6 +49,12 @@ ContextCell*& TaskBase::context_place() noexcept {
   return core == nullptr ? entered : core->running->context_;
 }
 
+bool TaskBase::is_own_context(const ContextCell& context) noexcept {
+  const Core* core = this_core;
+  const TaskBase* task = core == nullptr ? nullptr : core->running->task_;
+  return task != nullptr && task->context_ == &context;
+}
+
 ContextCell& current_context() noexcept {
   ContextCell* cell = TaskBase::context_place();
   return cell == nullptr ? thread_context : *cell;
@@ -115,11 +121,24 @@ void TaskBase::share_context(const Context& context) {
 
 Context::Context() : cell_(new impl::SharedContext) {}
 
-Context::Entered::Entered(impl::ContextCell& cell) noexcept
-    : before_(std::exchange(impl::TaskBase::context_place(), &cell)) {}
+Context::Entered::Entered(impl::SharedContext& context) : context_(context) {
+  if (impl::TaskBase::is_own_context(context) || !context.enter()) {
+    throw RuntimeError(
+        "Context.run: this context is entered already, by the task that was created with it or by "
+        "a run() that has not returned; run its copy() instead");
+  }
+  before_ = std::exchange(impl::TaskBase::context_place(), &context);
+}
 
 Context::Entered::~Entered() {
   impl::TaskBase::context_place() = before_;
+  context_.leave();
+}
+
+Context Context::copy() const {
+  Context copied;
+  static_cast<impl::ContextCell&>(*copied.cell_) = *cell_;
+  return copied;
 }
 
 Context copy_context() {

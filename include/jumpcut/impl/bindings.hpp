@@ -47,9 +47,13 @@ class SharedContext final : public ContextCell {
   void drop_ref() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
   }
+  /// False if a Context::run() of it is under way.
+  bool enter() noexcept { return !entered_.exchange(true, std::memory_order_acquire); }
+  void leave() noexcept { entered_.store(false, std::memory_order_release); }
 
  private:
   std::atomic<std::uint32_t> references_{1};
+  std::atomic<bool> entered_{false};
 };
 
 /// The one that the running code reads and changes: its task's, its callback's, or the thread's.

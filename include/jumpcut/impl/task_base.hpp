@@ -132,6 +132,8 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
 
   /// Which context variables the running code refers to; null for the thread's own.
   static ContextCell*& context_place() noexcept;
+  /// The running task was created with it.
+  static bool is_own_context(const ContextCell& context) noexcept;
   /// Those of the task's own code.
   ContextCell& context_cell() noexcept { return *context_; }
 
