@@ -60,9 +60,9 @@ class Generator {
   using value_type = T;
 
   /// function(yield), with a Yield<T>&. Nothing runs yet. Throws ValueError for a null function.
-  template <class Function>
-  requires std::is_invocable_v < std::decay_t<Function>
-  &, Yield<T>& > explicit Generator(Function&& function, const GeneratorOptions& options = {}) {
+  template <class Function,
+            std::enable_if_t<std::is_invocable_v<std::decay_t<Function>&, Yield<T>&>, int> = 0>
+  explicit Generator(Function&& function, const GeneratorOptions& options = {}) {
     if constexpr (requires { function == nullptr; }) {
       if (function == nullptr) impl::throw_null_function("Generator");
     }

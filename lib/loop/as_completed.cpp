@@ -52,7 +52,7 @@ class Completions final : public ChildOwner {
     }
     ++asked_;
     while (done_.empty()) wait();
-    const Ref<FutureBase> future = std::move(done_.front());
+    Ref<FutureBase> future = std::move(done_.front());
     done_.pop_front();
     if (!future) throw TimeoutError("as_completed: timed out");
     return future;
@@ -137,9 +137,8 @@ CompletionsRef::CompletionsRef(TaskSpace& space, std::vector<Ref<FutureBase>> fu
 }
 
 CompletionsRef& CompletionsRef::operator=(const CompletionsRef& other) noexcept {
-  Completions* before = std::exchange(state_, other.state_);
-  add_ref(*state_);
-  drop_ref(*before);
+  CompletionsRef copy(other);
+  std::swap(state_, copy.state_);
   return *this;
 }
 

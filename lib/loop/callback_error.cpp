@@ -11,7 +11,7 @@ namespace jumpcut {
 
 struct CallbackError::Details {
   std::string text;
-  std::array<std::uintptr_t, 24> frames;
+  std::array<std::uintptr_t, 24> frames{};
   std::size_t count = 0;
   std::once_flag named;
 };

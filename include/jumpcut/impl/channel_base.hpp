@@ -53,7 +53,7 @@ class ChannelList {
     ++size_;
   }
   static void remove(ChannelNode& node) noexcept {
-    ChannelList& list = *node.list_;
+    ChannelList& list = *node.list_;  // NOLINT(clang-analyzer-*): one that is in a list
     (node.previous_ != nullptr ? node.previous_->next_ : list.first_) = node.next_;
     (node.next_ != nullptr ? node.next_->previous_ : list.last_) = node.previous_;
     node.list_ = nullptr;
