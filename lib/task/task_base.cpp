@@ -166,6 +166,7 @@ void TaskBase::tear_away(const std::exception_ptr& cancelled) noexcept {
   });
   if (mine == nullptr) return;  // it was woken already
   waiting_on_->forget(*mine);
+  waiting_on_ = nullptr;  // the circle is open: who is told next passes it on as far as here
   lowlevel::wake(mine->wait);
 }
 
