@@ -146,9 +146,8 @@ auto as_completed(R&& range, std::optional<std::chrono::nanoseconds> timeout = s
   impl::TaskSpace& space = impl::running_space("as_completed");
   std::vector<impl::Ref<impl::FutureBase>> futures;
   impl::consume(std::forward<R>(range), [&](auto&& element) {
-    const FutureType handle =
-        impl::to_handle(space, "as_completed", std::forward<decltype(element)>(element));
-    futures.push_back(handle.ref());
+    futures.push_back(
+        impl::to_future(space, "as_completed", std::forward<decltype(element)>(element)));
   });
   return AsCompleted<FutureType>(space, std::move(futures), timeout);
 }

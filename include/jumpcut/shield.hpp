@@ -11,11 +11,11 @@ namespace jumpcut {
 namespace impl {
 
 /// The untyped half of the future that shield_future() returns.
-class JUMPCUT_API ShieldBase : public FutureBase, public ChildOwner {
+class JUMPCUT_API ShieldBase : public FutureBase {
  public:
-  void child_done(FutureBase& inner) final;
-  void child_gone() noexcept final { drop_ref(); }
-  FutureBase* awaiter() noexcept final { return this; }
+  void child_done(FutureBase& inner);
+  void child_gone() noexcept { drop_ref(); }
+  FutureBase* awaiter() noexcept { return this; }
 
  protected:
   explicit ShieldBase(TaskSpace& space) noexcept : FutureBase(space, "shield()"), own_(*this) {}
@@ -38,7 +38,7 @@ class JUMPCUT_API ShieldBase : public FutureBase, public ChildOwner {
     ShieldBase& shield_;
   };
 
-  Child inner_;
+  Child<ShieldBase> inner_;
   OwnEnd own_;
 };
 
@@ -84,9 +84,9 @@ template <impl::Awaits X>
 Future<impl::AwaitedValue<X>> shield_future(X&& argument) {
   using T = impl::AwaitedValue<X>;
   impl::TaskSpace& space = impl::space_of(argument, "shield");
-  const AnyFuture inner = impl::to_handle(space, "shield", std::forward<X>(argument));
-  if (inner.done()) return Future<T>(inner.ref());
-  return impl::ShieldOf<T>::make(inner.base("shield"));
+  const auto inner = impl::to_future(space, "shield", std::forward<X>(argument));
+  if (inner->is_done()) return Future<T>(inner);
+  return impl::ShieldOf<T>::make(*inner);
 }
 
 /// Waits for the task or future, and keeps the caller's cancellation from it: asyncio.shield. A

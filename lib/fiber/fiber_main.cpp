@@ -64,19 +64,24 @@ void Scheduler::run_job(Fiber& fiber) noexcept {
 /// ending a fiber and beginning one are a mere switch. Returns false if it is not needed.
 bool Scheduler::next_job(Fiber& fiber) noexcept {
   if (!reuse_ || fiber.pool_ != usual_pool_) return false;
-  if (has_next() && ready.front().is_job() && ready.front().job().pool == usual_pool_ &&
-      !ready.front().job().withdrawn) {
-    fiber.job_ = &ready.front().job();
-    ready.pop();
-    *error_number = 0;
-    impl::jumpcut_set_control(hub.saved_.control);
-  } else {
-    if (spare_ != nullptr) return false;
-    spare_ = &fiber;
-    *error_number = 0;
-    switch_to_next<impl::switch_inlined>();
-    if (fiber.job_ == nullptr) leave(fiber, hub);  // from drop_spare()
-  }
+  if (!has_next() || !ready.front().is_job()) return wait_for_job(fiber);
+  impl::Job& job = ready.front().job();
+  if (job.pool != usual_pool_ || job.withdrawn) return wait_for_job(fiber);
+  fiber.job_ = &job;
+  ready.pop();
+  fiber.done_ = false;
+  fiber.wait_ = nullptr;
+  *error_number = 0;
+  impl::jumpcut_set_control(hub.saved_.control);
+  return true;
+}
+
+bool Scheduler::wait_for_job(Fiber& fiber) noexcept {
+  if (spare_ != nullptr) return false;
+  spare_ = &fiber;
+  *error_number = 0;
+  switch_to_next<impl::switch_inlined>();
+  if (fiber.job_ == nullptr) leave(fiber, hub);  // from drop_spare()
   fiber.done_ = false;
   fiber.wait_ = nullptr;
   return true;

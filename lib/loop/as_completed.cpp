@@ -12,10 +12,10 @@ namespace jumpcut::impl {
 
 /// What ended and was not given out yet, and who waits for more: a queue, filled by the loop. Each
 /// future that it still listens to, and the timer, hold it too.
-class Completions final : public ChildOwner {
+class Completions final {
  public:
   Completions(TaskSpace& space, std::size_t count)
-      : children_(std::make_unique<Child[]>(count)), space_(space), count_(count) {}
+      : children_(std::make_unique<Child<Completions>[]>(count)), space_(space), count_(count) {}
 
   void begin(const std::vector<Ref<FutureBase>>& futures,
              std::optional<std::chrono::nanoseconds> timeout) {
@@ -58,14 +58,14 @@ class Completions final : public ChildOwner {
     return future;
   }
 
-  void child_done(FutureBase& child) override {
+  void child_done(FutureBase& child) {
     if (todo_ == 0) return;  // the time was up first
     --todo_;
     put(Ref<FutureBase>(&child));
     if (todo_ == 0) timer_.cancel();
   }
-  void child_gone() noexcept override { drop_ref(*this); }
-  FutureBase* awaiter() noexcept override { return waiting_.empty() ? nullptr : waiting_.front(); }
+  void child_gone() noexcept { drop_ref(*this); }
+  FutureBase* awaiter() noexcept { return waiting_.empty() ? nullptr : waiting_.front(); }
 
   std::size_t references = 1;
 
@@ -102,7 +102,7 @@ class Completions final : public ChildOwner {
     for (; todo_ > 0; --todo_) put({});
   }
 
-  const std::unique_ptr<Child[]> children_;
+  const std::unique_ptr<Child<Completions>[]> children_;
   TaskSpace& space_;
   const std::size_t count_;
   std::size_t listening_ = 0;

@@ -14,15 +14,15 @@ namespace {
 
 /// Lets the waiting task go on. A child that was done before the task left may have its turn after
 /// that, so this stays until the last child is gone.
-class Gate final : public ChildOwner {
+class Gate final {
  public:
   Gate(TaskSpace& space, FutureBase& waiting, ReturnWhen when, std::size_t count)
       : space_(space), waiting_(&waiting), when_(when), count_(count) {
-    for (std::size_t i = 0; i < count; ++i) new (children() + i) Child;
+    for (std::size_t i = 0; i < count; ++i) new (children() + i) Child<Gate>;
   }
 
   static std::size_t size_of(std::size_t count) noexcept {
-    return sizeof(Gate) + count * sizeof(Child);
+    return sizeof(Gate) + count * sizeof(Child<Gate>);
   }
 
   void watch(const std::vector<Ref<FutureBase>>& futures) {
@@ -38,19 +38,19 @@ class Gate final : public ChildOwner {
     child_gone();
   }
 
-  void child_done(FutureBase& child) override {
+  void child_done(FutureBase& child) {
     --left_;
     const bool enough =
         left_ == 0 || when_ == ReturnWhen::first_completed ||
         (when_ == ReturnWhen::first_exception && !child.is_cancelled() && child.exception());
     if (enough && waiting_ != nullptr && !waiting_->is_done()) waiting_->finish();
   }
-  FutureBase* awaiter() noexcept override { return waiting_; }
-  void child_gone() noexcept override {
+  FutureBase* awaiter() noexcept { return waiting_; }
+  void child_gone() noexcept {
     if (--references_ != 0) return;
     TaskSpace& space = space_;
     const std::size_t bytes = size_of(count_);
-    for (std::size_t i = 0; i < count_; ++i) children()[i].~Child();
+    for (std::size_t i = 0; i < count_; ++i) children()[i].~Child<Gate>();
     this->~Gate();
     space.give_back(this, bytes);
   }
@@ -58,7 +58,7 @@ class Gate final : public ChildOwner {
  private:
   ~Gate() = default;
 
-  Child* children() noexcept { return reinterpret_cast<Child*>(this + 1); }
+  Child<Gate>* children() noexcept { return reinterpret_cast<Child<Gate>*>(this + 1); }
 
   TaskSpace& space_;
   FutureBase* waiting_;

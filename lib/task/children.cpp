@@ -7,28 +7,6 @@
 
 namespace jumpcut::impl {
 
-void Child::watch(FutureBase& future, ChildOwner& owner) {
-  future_ = &future;
-  owner_ = &owner;
-  future.listen(*this);
-}
-
-void Child::forget() noexcept {
-  if (!is_listed()) return;
-  future_->forget(*this);
-  owner_->child_gone();
-}
-
-void Child::run() {
-  owner_->child_done(*future_);
-}
-
-void Child::dispose() noexcept {
-  FutureBase& future = *future_;
-  owner_->child_gone();
-  future.drop_ref();
-}
-
 std::vector<Ref<FutureBase>> distinct(std::vector<Ref<FutureBase>> futures) {
   std::vector<std::size_t> order(futures.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -49,8 +27,7 @@ std::vector<Ref<FutureBase>> distinct(std::vector<Ref<FutureBase>> futures) {
   return result;
 }
 
-void check_same_loop(const TaskSpace& space, const FutureBase& future, const char* call) {
-  if (&future.space() == &space) return;
+void throw_other_loop(const FutureBase& future, const char* call) {
   throw ValueError(std::string(call) + ": " + future.describe() +
                    " belongs to another loop than the rest");
 }

@@ -41,17 +41,10 @@ void FutureBase::fail_with(std::exception_ptr error) {
   end(State::finished);
 }
 
-void FutureBase::listen(DoneCallback& callback) {
-  if (space_->core == nullptr) {
-    throw RuntimeError("add_done_callback: the loop of " + describe() +
-                       " is closed; nobody can call it any more");
-  }
+void FutureBase::refuse_callback() const {
   check_thread("add_done_callback");
-  space_->core->ready.reserve();
-  if (!is_done()) return append(callback);
-  awaited_ = true;
-  ++references_;
-  space_->core->ready.push(Entry(callback));
+  throw RuntimeError("add_done_callback: the loop of " + describe() +
+                     " is closed; nobody can call it any more");
 }
 
 void FutureBase::forget(Listener& one) noexcept {

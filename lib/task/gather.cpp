@@ -20,7 +20,7 @@ void GatherBase::add(Ref<FutureBase> future) {
   child.future = std::move(future);
   FutureBase& base = *child.future;
   if (base.is_done()) {
-    child.was_done = true;
+    child.was_done = any_was_done_ = true;
   } else if (is_link(base.last_listener())) {
     return;  // given twice
   } else {
@@ -37,6 +37,7 @@ void GatherBase::add(Ref<FutureBase> future) {
 
 void GatherBase::begin() {
   if (count_ == 0) return collect(), finish();
+  if (!any_was_done_) return;
   for (std::size_t i = 0; i < count_; ++i) {
     if (children_[i].was_done) count_in(*children_[i].future);
   }
@@ -46,17 +47,11 @@ void GatherBase::abandon() noexcept {
   for (std::size_t i = 0; i < added_; ++i) children_[i].link.forget();
 }
 
-void GatherBase::child_done(FutureBase& child) {
-  telling_ = &child;
-  count_in(child);
-}
-
 void GatherBase::count_in(FutureBase& child) {
   ++done_;
   if (is_done()) return child.set_retrieved();
-  if (!results_) {
-    if (child.is_cancelled()) return fail_with(child.take_cancelled());
-    if (std::exception_ptr error = child.exception()) return fail_with(std::move(error));
+  if (!results_ && !child.is_well()) {
+    return fail_with(child.is_cancelled() ? child.take_cancelled() : child.exception());
   }
   if (done_ < expected_) return;
   if (cancelled_ != nullptr) {

@@ -11,45 +11,49 @@
 
 namespace jumpcut::impl {
 
-/// Something that waits for several futures, or is one that depends on others.
-class ChildOwner {
- public:
-  /// In the child's turn in the ready queue.
-  virtual void child_done(FutureBase& child) = 0;
-  /// One child does not refer to it any more.
-  virtual void child_gone() noexcept = 0;
-  /// See DoneCallback::awaiter().
-  virtual FutureBase* awaiter() noexcept { return nullptr; }
-
- protected:
-  ~ChildOwner() = default;
-};
-
-/// Tells its owner when a future is done. Lives in its owner's memory, which therefore stays until
-/// child_gone(). Does not hold the future.
-class JUMPCUT_API Child final : public DoneCallback {
+/// Tells its owner when a future is done: Owner, which waits for several futures or is one that
+/// depends on others, has child_done(future), in the child's turn in the ready queue; child_gone(),
+/// when one child does not refer to it any more; and awaiter(), see DoneCallback. Lives in its
+/// owner's memory, which therefore stays until child_gone(). Does not hold the future.
+template <class Owner>
+class Child final : public DoneCallback {
  public:
   Child() noexcept = default;
   ~Child() = default;
 
   /// Once. Throws what FutureBase::listen() throws; child_gone() is then not called.
-  void watch(FutureBase& future, ChildOwner& owner);
+  void watch(FutureBase& future, Owner& owner) {
+    future_ = &future;
+    owner_ = &owner;
+    future.listen(*this);
+  }
   /// The owner need not be told, unless the child is done and its turn is about to come.
-  void forget() noexcept;
-  void run() override;
-  void dispose() noexcept override;
+  void forget() noexcept {
+    if (!is_listed()) return;
+    future_->forget(*this);
+    owner_->child_gone();
+  }
+  void run() override { owner_->child_done(*future_); }
+  void dispose() noexcept override {
+    FutureBase& future = *future_;
+    owner_->child_gone();
+    future.drop_ref();
+  }
   FutureBase* awaiter() noexcept override { return owner_->awaiter(); }
 
  private:
   FutureBase* future_ = nullptr;
-  ChildOwner* owner_ = nullptr;
+  Owner* owner_ = nullptr;
 };
 
 /// Each once, where it came first.
 JUMPCUT_API std::vector<Ref<FutureBase>> distinct(std::vector<Ref<FutureBase>> futures);
+[[noreturn]] JUMPCUT_API void throw_other_loop(const FutureBase& future, const char* call);
 /// Throws ValueError if the future belongs to another loop.
-JUMPCUT_API void check_same_loop(const TaskSpace& space, const FutureBase& future,
-                                 const char* call);
+inline void check_same_loop(const TaskSpace& space, const FutureBase& future, const char* call) {
+  if (&future.space() != &space) [[unlikely]]
+    throw_other_loop(future, call);
+}
 
 template <class X>
 concept FutureHandle = std::is_base_of_v<AnyFuture, std::remove_cvref_t<X>>;
@@ -104,14 +108,14 @@ TaskSpace& space_of(const X& argument, const char* call) {
   }
 }
 
-/// Makes a task of what is none.
+/// Its state; makes a task of what is none.
 template <Awaits X>
-AwaitedHandle<X> to_handle(TaskSpace& space, const char* call, X&& argument) {
+Ref<FutureBase> to_future(TaskSpace& space, const char* call, X&& argument) {
   if constexpr (FutureHandle<X>) {
     argument.base(call);
-    return std::forward<X>(argument);
+    return argument.ref();
   } else {
-    return make_task(space, call, std::forward<X>(argument), {});
+    return make_task(space, call, std::forward<X>(argument), {}).ref();
   }
 }
 

@@ -73,6 +73,8 @@ class JUMPCUT_API FutureBase {
   State state() const noexcept { return state_; }
   bool is_done() const noexcept { return state_ != State::pending; }
   bool is_cancelled() const noexcept { return state_ == State::cancelled; }
+  /// It is done without error.
+  bool is_well() const noexcept { return state_ == State::finished && error_ == nullptr; }
   bool is_task() const noexcept { return is_task_; }
   /// It lives on the stack of who waits for it, and has no handle.
   bool is_on_stack() const noexcept { return on_stack_; }
@@ -98,7 +100,15 @@ class JUMPCUT_API FutureBase {
 
   /// A waiter of a pending future, or a callback of any: of one that is done it is enqueued at
   /// once.
-  void listen(DoneCallback& callback);
+  void listen(DoneCallback& callback) {
+    if (space_->core == nullptr || !space_->core->on_its_thread()) [[unlikely]]
+      refuse_callback();
+    space_->core->ready.reserve();
+    if (!is_done()) return append(callback);
+    awaited_ = true;
+    ++references_;
+    space_->core->ready.push(Entry(callback));
+  }
   [[gnu::always_inline]] void listen(Waiter& waiter) noexcept { append(waiter); }
   /// Not told any more. Of a callback: its place in the queue is given up, it is not disposed of.
   void forget(Listener& listener) noexcept;
@@ -179,6 +189,7 @@ class JUMPCUT_API FutureBase {
     } while (one != nullptr);
   }
   [[noreturn]] void refuse_end(const char* call) const;
+  [[noreturn]] void refuse_callback() const;
   [[noreturn]] void throw_error();
   void last_ref() noexcept;
 

@@ -17,22 +17,31 @@
 
 namespace jumpcut::impl {
 
+class GatherBase;
+
 /// One of the futures that a gather waits for.
 struct GatherChild {
   Ref<FutureBase> future;
-  Child link;
+  Child<GatherBase> link;
   bool was_done = false;  // before gather was called
 };
 
 /// The untyped half of the future that gather_future() returns. Each child that is waited for holds
 /// a reference.
-class JUMPCUT_API GatherBase : public FutureBase, public ChildOwner {
+class JUMPCUT_API GatherBase : public FutureBase {
  public:
   /// Cancels the children; it is cancelled when they let it be.
   bool cancel(const std::exception_ptr& cancelled) override;
-  void child_done(FutureBase& child) final;
-  void child_gone() noexcept final { drop_ref(); }
-  FutureBase* awaiter() noexcept final { return this; }
+  void child_done(FutureBase& child) {
+    if (done_ + 1 < expected_ && child.is_well() && !is_done()) {
+      ++done_;
+    } else {
+      telling_ = &child;
+      count_in(child);
+    }
+  }
+  void child_gone() noexcept { drop_ref(); }
+  FutureBase* awaiter() noexcept { return this; }
 
  protected:
   /// `results`: errors count as values.
@@ -71,6 +80,7 @@ class JUMPCUT_API GatherBase : public FutureBase, public ChildOwner {
   std::size_t done_ = 0;
   const FutureBase* telling_ = nullptr;  // the child whose turn it is: held once more
   std::exception_ptr cancelled_;         // what cancel() brought, if a child took it
+  bool any_was_done_ = false;
   const bool results_;
 };
 
@@ -125,7 +135,7 @@ class GatherTuple final : public Valued<GatherBase, GatheredTuple<results, T...>
     auto& gather = *new (space.take(sizeof(GatherTuple))) GatherTuple(space);
     const auto held = Ref<FutureBase>::adopt(gather);
     try {
-      (gather.add(to_handle(space, call, std::forward<X>(arguments)).ref()), ...);
+      (gather.add(to_future(space, call, std::forward<X>(arguments))), ...);
     } catch (...) {
       gather.abandon();
       throw;
@@ -179,7 +189,7 @@ class GatherRange final : public Valued<GatherBase, GatheredVector<results, T>> 
     const auto held = Ref<FutureBase>::adopt(gather);
     try {
       consume(std::forward<R>(range), [&](auto&& element) {
-        gather.add(to_handle(space, call, std::forward<decltype(element)>(element)).ref());
+        gather.push(to_future(space, call, std::forward<decltype(element)>(element)));
       });
     } catch (...) {
       gather.abandon();
@@ -194,11 +204,16 @@ class GatherRange final : public Valued<GatherBase, GatheredVector<results, T>> 
 
   GatherRange(TaskSpace& space, std::size_t count) noexcept
       : Valued<GatherBase, Value>(space, results), count_(count) {
-    for (std::size_t i = 0; i < count; ++i) new (first() + i) GatherChild;
     this->set_children(first(), count);
   }
   ~GatherRange() {
-    for (std::size_t i = 0; i < count_; ++i) first()[i].~GatherChild();
+    for (std::size_t i = 0; i < pushed_; ++i) first()[i].~GatherChild();
+  }
+
+  /// Children are made one by one: memory that is written is written once while it is at hand.
+  void push(Ref<FutureBase> future) {
+    new (first() + pushed_++) GatherChild;
+    this->add(std::move(future));
   }
 
   static std::size_t size_of(std::size_t count) noexcept {
@@ -227,6 +242,7 @@ class GatherRange final : public Valued<GatherBase, GatheredVector<results, T>> 
   }
 
   const std::size_t count_;
+  std::size_t pushed_ = 0;
 };
 
 template <bool results, class... X>

@@ -27,6 +27,9 @@ struct TaskRequest {
   std::size_t stack_size = 0;
   bool eager = false;
   const Context* context = nullptr;
+
+  /// Nothing of what takes equip() is asked for.
+  bool is_plain() const noexcept { return name.empty() && stack_size == 0 && context == nullptr; }
 };
 
 /// The untyped half of a task: a job that runs on a fiber and is a future of what it returns. The

@@ -66,6 +66,9 @@ class TaskOf final : public Valued<TaskBase, T> {
   [[gnu::always_inline]] static TaskOf& make(TaskSpace& space, F&& function,
                                              const TaskRequest& request) {
     static_assert(alignof(TaskOf) <= alignof(std::max_align_t), "an over-aligned function object");
+    // Looked at first, while the compiler knows what the caller put there.
+    const bool plain = request.is_plain();
+    const bool eager = request.eager;
     void* memory = space.take(sizeof(TaskOf));
     TaskOf* task;
     try {
@@ -76,9 +79,9 @@ class TaskOf final : public Valued<TaskBase, T> {
     }
     Ref<TaskOf> ref = Ref<TaskOf>::adopt(*task);
     task->pool = SchedulerDoor::usual_pool(*space.core);
-    if (!request.name.empty() || request.stack_size != 0 || request.context != nullptr) [[unlikely]]
+    if (!plain) [[unlikely]]
       task->equip(request);
-    task->submit(request.eager);
+    task->submit(eager);
     task->add_ref();
     return *task;
   }

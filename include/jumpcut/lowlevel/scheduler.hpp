@@ -141,6 +141,7 @@ class JUMPCUT_API Scheduler : private impl::Core {
   static void fiber_main(void* fiber, void* message);
   void run_job(Fiber& fiber) noexcept;
   bool next_job(Fiber& fiber) noexcept;
+  bool wait_for_job(Fiber& fiber) noexcept;
   void go_back(Fiber& fiber) noexcept;
   void drop_spare() noexcept;
   [[noreturn]] void leave(Fiber& done, Fiber& to) noexcept;
