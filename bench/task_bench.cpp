@@ -48,6 +48,17 @@ BENCHMARK(sleep_zero<10>)->Name("task.sleep0_10");
 BENCHMARK(sleep_zero<1'000>)->Name("task.sleep0_1000");
 BENCHMARK(sleep_zero<20'000>)->Name("task.sleep0_20000");
 
+/// A timer that is not due, as most programs have one, brings the hub in between any two ticks.
+void sleep_zero_by_hub(benchmark::State& state) {
+  static constexpr int rounds = switches / 2;
+  measure_among(state, 1, 2 * rounds, [] {
+    const auto timer = jumpcut::get_running_loop().call_later(1h, [] {});
+    sleep_times(rounds);
+    timer.cancel();
+  });
+}
+BENCHMARK(sleep_zero_by_hub)->Name("task.sleep0_2_timer");
+
 void create_await(benchmark::State& state) {
   static constexpr int rounds = switches / 10;
   measure_among(state, 0, rounds, [] {
