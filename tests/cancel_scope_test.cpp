@@ -4,7 +4,6 @@
 #include <jumpcut/task_group.hpp>
 #include <jumpcut/timeout.hpp>
 
-#include <stdexcept>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -14,18 +13,6 @@
 using jumpcut::await, jumpcut::cancel_scope, jumpcut::Cancelled, jumpcut::CancelScope;
 using jumpcut::create_task, jumpcut::current_task, jumpcut::fail_after, jumpcut::Future;
 using jumpcut::move_on_after, jumpcut::sleep, jumpcut::TimeoutError, jumpcut::TimePoint;
-
-namespace {
-
-struct Boom : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-auto elapsed() {
-  return jumpcut::get_running_loop().time().time_since_epoch();
-}
-
-}  // namespace
 
 TEST_CASE("move_on_after says whether the body came to its end") {
   on_loop([] {

@@ -25,21 +25,6 @@ using jumpcut::RunOptions;
 using jumpcut::sleep;
 using jumpcut::Task;
 
-namespace {
-
-/// The message of the Cancelled that function() throws; "-" if it has none.
-template <class Function>
-std::string message_of(Function function) {
-  try {
-    function();
-  } catch (const Cancelled& cancelled) {
-    return cancelled.has_message() ? cancelled.message() : "-";
-  }
-  return "not cancelled";
-}
-
-}  // namespace
-
 TEST_CASE("cancelling a task throws Cancelled where it waits") {
   on_loop([] {
     std::string order;

@@ -1,8 +1,5 @@
 #include <jumpcut/channel.hpp>
 
-#include <jumpcut/run.hpp>
-#include <jumpcut/sleep.hpp>
-
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -10,31 +7,18 @@
 
 #include <catch2/catch.hpp>
 
+#include "on_loop.hpp"
+
 using namespace jumpcut;
-using namespace std::chrono_literals;
 
 namespace {
 
 using Log = std::vector<std::string>;
 
-/// On a virtual clock.
-template <class Function>
-void play(Function&& function) {
-  VirtualClock clock;
-  RunOptions options;
-  options.clock = &clock;
-  run(std::forward<Function>(function), options);
-}
-
-/// Everything that is ready has had its turn, and what that made ready too.
-void settle() {
-  sleep(1ns);
-}
-
 }  // namespace
 
 TEST_CASE("Channel.send of a rendezvous returns once a receiver has the value") {
-  play([] {
+  on_loop([] {
     Log log;
     Channel<int> channel;
     auto sender = create_task([&] {
@@ -53,7 +37,7 @@ TEST_CASE("Channel.send of a rendezvous returns once a receiver has the value") 
 }
 
 TEST_CASE("Channel.send to a receiver that waits returns at once") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     auto receiver = create_task([&] { return channel.receive(); });
     settle();
@@ -66,7 +50,7 @@ TEST_CASE("Channel.send to a receiver that waits returns at once") {
 }
 
 TEST_CASE("Channel.send waits only if the channel is full") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(2);
     CHECK(channel.capacity() == 2);
     channel.send(1);
@@ -85,7 +69,7 @@ TEST_CASE("Channel.send waits only if the channel is full") {
 }
 
 TEST_CASE("Channel.send and Channel.receive don't switch when they needn't wait") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(1);
     bool ran = false;
     auto other = create_task([&] { ran = true; });
@@ -97,7 +81,7 @@ TEST_CASE("Channel.send and Channel.receive don't switch when they needn't wait"
 }
 
 TEST_CASE("Channel values come in the order in which they were sent, to receivers in turn") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     Log log;
     std::vector<Task<>> tasks;
@@ -115,7 +99,7 @@ TEST_CASE("Channel values come in the order in which they were sent, to receiver
 }
 
 TEST_CASE("Channel.receive by a running task can't steal what was handed to another") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(4);
     auto first = create_task([&] { return channel.receive(); });
     settle();
@@ -128,7 +112,7 @@ TEST_CASE("Channel.receive by a running task can't steal what was handed to anot
 }
 
 TEST_CASE("Channel.close ends receivers once what is left is taken") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(4);
     channel.send(1);
     channel.send(2);
@@ -146,7 +130,7 @@ TEST_CASE("Channel.close ends receivers once what is left is taken") {
 }
 
 TEST_CASE("Channel.close wakes those who wait") {
-  play([] {
+  on_loop([] {
     Channel<int> receiving;
     auto receiver = create_task([&] { return receiving.receive(); });
     auto nexter = create_task([&] { return receiving.next(); });
@@ -164,7 +148,7 @@ TEST_CASE("Channel.close wakes those who wait") {
 }
 
 TEST_CASE("Channel in a range-for gives each value until it is closed and empty") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     auto producer = create_task([&] {
       for (int i = 0; i < 4; ++i) channel.send(i);
@@ -178,7 +162,7 @@ TEST_CASE("Channel in a range-for gives each value until it is closed and empty"
 }
 
 TEST_CASE("Channel.try_send and try_receive never wait") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(1);
     CHECK(channel.try_receive() == std::nullopt);
     CHECK(channel.try_send(1));
@@ -194,7 +178,7 @@ TEST_CASE("Channel.try_send and try_receive never wait") {
 }
 
 TEST_CASE("Channel carries values that can only be moved, and leaves one that is not sent") {
-  play([] {
+  on_loop([] {
     Channel<std::unique_ptr<int>> channel(1);
     channel.send(std::make_unique<int>(1));
     auto second = std::make_unique<int>(2);
@@ -211,7 +195,7 @@ TEST_CASE("Channel carries values that can only be moved, and leaves one that is
 }
 
 TEST_CASE("Channel.receive that is cancelled leaves its turn to the next") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     auto first = create_task([&] { return channel.receive(); });
     auto second = create_task([&] { return channel.receive(); });
@@ -229,7 +213,7 @@ TEST_CASE("Channel.receive that is cancelled leaves its turn to the next") {
 }
 
 TEST_CASE("Channel.receive that is cancelled after it was handed a value gives it back in order") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(8);
     std::vector<Task<int>> tasks;
     for (int i = 0; i < 4; ++i) tasks.push_back(create_task([&] { return channel.receive(); }));
@@ -247,7 +231,7 @@ TEST_CASE("Channel.receive that is cancelled after it was handed a value gives i
 }
 
 TEST_CASE("Channel gives a value that came back to the next who waits") {
-  play([] {
+  on_loop([] {
     Channel<std::unique_ptr<int>> channel;
     auto first = create_task([&] { return *channel.receive(); });
     settle();
@@ -273,7 +257,7 @@ TEST_CASE("Channel gives a value that came back to the next who waits") {
 }
 
 TEST_CASE("Channel.send whose value was taken is cancelled at its next wait") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     Log log;
     auto sender = create_task([&] {
@@ -291,7 +275,7 @@ TEST_CASE("Channel.send whose value was taken is cancelled at its next wait") {
 }
 
 TEST_CASE("Channel.send and Channel.receive that are cancelled before they wait do nothing") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     auto task = create_task([&] {
       current_task().cancel();
@@ -306,7 +290,7 @@ TEST_CASE("Channel.send and Channel.receive that are cancelled before they wait 
 }
 
 TEST_CASE("Channel that ends while tasks wait at it closes for them") {
-  play([] {
+  on_loop([] {
     auto channel = std::make_unique<Channel<std::string>>();
     auto receiver = create_task([&] { return channel->receive(); });
     auto handed = create_task([&] { return channel->receive(); });

@@ -30,7 +30,7 @@ using Reports = std::vector<std::string>;
 /// What the exception handler is told while body(clock) runs, on a loop whose steps take as long as
 /// the body moves the clock on.
 template <class Body>
-Reports reports_of(Body body, bool debug = true) {
+Reports debug_reports_of(Body body, bool debug = true) {
   Reports reports;
   VirtualClock clock;
   jumpcut::RunOptions options;
@@ -62,7 +62,7 @@ struct Slow {
 }  // namespace
 
 TEST_CASE("in debug mode a task's step that takes long is reported with the task's name") {
-  const Reports reports = reports_of([](VirtualClock& clock) {
+  const Reports reports = debug_reports_of([](VirtualClock& clock) {
     await(create_task([&] { clock.advance(2s); }, {.name = "chess"}));
     const auto body = [&] {
       jumpcut::sleep(1s);
@@ -78,7 +78,7 @@ TEST_CASE("in debug mode a task's step that takes long is reported with the task
 }
 
 TEST_CASE("a slow step is reported even if its task ends there") {
-  const Reports reports = reports_of([](VirtualClock& clock) {
+  const Reports reports = debug_reports_of([](VirtualClock& clock) {
     create_task([&] { clock.advance(1s); }, {.name = "short"}).detach();
     ticks(2);
   });
@@ -86,7 +86,7 @@ TEST_CASE("a slow step is reported even if its task ends there") {
 }
 
 TEST_CASE("in debug mode callbacks that take long are reported with their kind and their type") {
-  const Reports reports = reports_of([](VirtualClock& clock) {
+  const Reports reports = debug_reports_of([](VirtualClock& clock) {
     Loop& loop = get_running_loop();
     loop.call_soon(Slow{&clock});
     ticks(2);
@@ -121,7 +121,7 @@ TEST_CASE("slow_callback_duration says what is slow") {
 }
 
 TEST_CASE("in debug mode a tick of many quick steps that takes long is reported") {
-  const Reports reports = reports_of([](VirtualClock& clock) {
+  const Reports reports = debug_reports_of([](VirtualClock& clock) {
     for (int i = 0; i < 9; ++i) get_running_loop().call_soon([&] { clock.advance(20ms); });
     ticks(2);
     for (int i = 0; i < 4; ++i) get_running_loop().call_soon([&] { clock.advance(20ms); });
@@ -133,7 +133,7 @@ TEST_CASE("in debug mode a tick of many quick steps that takes long is reported"
 }
 
 TEST_CASE("steps are not measured without debug mode, and waiting is no step") {
-  CHECK(reports_of(
+  CHECK(debug_reports_of(
             [](VirtualClock& clock) {
               get_running_loop().call_soon(Slow{&clock});
               ticks(2);
@@ -142,11 +142,11 @@ TEST_CASE("steps are not measured without debug mode, and waiting is no step") {
             },
             false)
             .empty());
-  CHECK(reports_of([](VirtualClock&) { jumpcut::sleep(1h); }).empty());
+  CHECK(debug_reports_of([](VirtualClock&) { jumpcut::sleep(1h); }).empty());
 }
 
 TEST_CASE("Loop.set_debug takes effect while the loop runs") {
-  const Reports reports = reports_of(
+  const Reports reports = debug_reports_of(
       [](VirtualClock& clock) {
         const auto slow_task = [&](const char* name) {
           await(create_task([&] { clock.advance(1s); }, {.name = name}));
@@ -169,7 +169,7 @@ TEST_CASE("Loop.set_debug takes effect while the loop runs") {
 }
 
 TEST_CASE("in debug mode a task that is dropped while it waits is reported, with where it began") {
-  const Reports reports = reports_of([](VirtualClock&) {
+  const Reports reports = debug_reports_of([](VirtualClock&) {
     const Future<> gate;
     {
       const Task<> task = begin_parked(gate);
@@ -188,7 +188,7 @@ TEST_CASE("in debug mode a task that is dropped while it waits is reported, with
 }
 
 TEST_CASE("a task that is awaited, detached, done or cancelled may be dropped") {
-  const Reports reports = reports_of([](VirtualClock&) {
+  const Reports reports = debug_reports_of([](VirtualClock&) {
     const Future<> gate;
     Task<> awaited = begin_parked(gate);
     const auto other = create_task([&] { await(std::exchange(awaited, {})); });
@@ -237,7 +237,7 @@ TEST_CASE("in debug mode the report of a lost exception says where its task was 
 
 TEST_CASE("a swallowed cancellation is counted, and in debug mode reported with who asked") {
   for (const bool debug : {false, true}) {
-    const Reports reports = reports_of(
+    const Reports reports = debug_reports_of(
         [](VirtualClock&) {
           const auto stubborn = [] { is_cancelled([] { jumpcut::sleep(1h); }); };
           const auto task = create_task(stubborn, {.name = "stubborn"});
@@ -289,7 +289,7 @@ TEST_CASE("JUMPCUT_DEBUG=1 switches debug mode on, in a program as it is") {
 TEST_CASE("debug mode changes no order") {
   const auto order_of = [](bool debug) {
     std::string order;
-    reports_of(
+    debug_reports_of(
         [&](VirtualClock&) {
           const auto step = [&](char name) {
             for (int i = 0; i < 3; ++i) {

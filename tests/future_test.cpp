@@ -47,19 +47,6 @@ std::string text_of(Function function) {
   return "nothing";
 }
 
-/// The messages of what the body has reported to the exception handler.
-template <class Body>
-std::vector<std::string> reports_of(Body body) {
-  std::vector<std::string> reports;
-  on_loop([&] {
-    get_running_loop().set_exception_handler(
-        [&](const ErrorContext& context) { reports.push_back(context.message); });
-    body();
-    ticks(3);
-  });
-  return reports;
-}
-
 }  // namespace
 
 TEST_CASE("a new future is neither done nor cancelled") {

@@ -50,17 +50,6 @@ int value_after(int count, int value) {
   throw std::runtime_error(text);
 }
 
-/// The message of the Cancelled that function() throws; "-" if it has none.
-template <class Function>
-std::string message_of(Function function) {
-  try {
-    function();
-  } catch (const Cancelled& cancelled) {
-    return cancelled.has_message() ? cancelled.message() : "-";
-  }
-  return "not cancelled";
-}
-
 }  // namespace
 
 TEST_CASE("gather returns the values in the order of its arguments") {

@@ -7,14 +7,9 @@
 #include <jumpcut/sleep.hpp>
 
 #include <exception>
-#include <stdexcept>
 #include <string>
 
 #include "on_loop.hpp"
-
-struct Boom : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
 
 /// The texts of the exceptions, groups in parentheses: "a,b,(c,d)".
 inline std::string sketch(const jumpcut::ExceptionGroup& errors) {
@@ -62,7 +57,19 @@ inline auto fail_when_cancelled(const char* text) {
   };
 }
 
-/// On the loop's clock, which is virtual.
-inline auto elapsed() {
-  return jumpcut::get_running_loop().time().time_since_epoch();
+/// Calls body() in the clean-up of a task that is cancelled, and has been told so once.
+template <class Body>
+void in_clean_up(Body body) {
+  const auto task = jumpcut::create_task([&] {
+    try {
+      jumpcut::sleep(1h);
+    } catch (const jumpcut::Cancelled&) {
+      body();
+      throw;
+    }
+  });
+  ticks();
+  task.cancel();
+  // What else came out comes out here.
+  if (!is_cancelled([&] { await(task); })) throw Boom("the task was not cancelled");
 }

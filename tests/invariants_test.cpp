@@ -17,6 +17,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "log.hpp"
+
 using namespace std::chrono_literals;
 using jumpcut::await, jumpcut::create_task, jumpcut::sleep, jumpcut::Future, jumpcut::Loop;
 using jumpcut::get_running_loop, jumpcut::VirtualClock;
@@ -29,16 +31,6 @@ void run_virtual(Body&& body) {
   VirtualClock clock;
   jumpcut::run(std::forward<Body>(body), {.clock = &clock});
 }
-
-/// What happened, in order.
-class Log {
- public:
-  void operator()(const std::string& what) { text_ += (text_.empty() ? "" : " ") + what; }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
 
 /// A pipe with a byte in it.
 class FullPipe {

@@ -225,51 +225,56 @@ TEST_CASE("a cancelled waiter and an unlock in one step let one task lock the Lo
   });
 }
 
+namespace {
+
+/// A Lock that is held, and two tasks that wait for it.
+struct Contended {
+  Lock lock;
+  Task<> first, next;
+
+  Contended() {
+    lock.lock();
+    first = create_task([this] { lock.lock(); });
+    next = create_task([this] { lock.lock(); });
+    ticks();
+  }
+};
+
+}  // namespace
+
 TEST_CASE("a waiter that is woken and then cancelled passes the Lock on to the next") {
   on_loop([] {
-    Lock lock;
-    lock.lock();
-    const auto woken = create_task([&] { lock.lock(); });
-    const auto next = create_task([&] { lock.lock(); });
+    Contended all;
+    all.lock.unlock();
+    all.first.cancel();
     ticks();
-    lock.unlock();
-    woken.cancel();
-    ticks();
-    CHECK(woken.cancelled());
-    CHECK(!lock.locked());
-    await(next);
-    CHECK(lock.locked());
+    CHECK(all.first.cancelled());
+    CHECK(!all.lock.locked());
+    await(all.next);
+    CHECK(all.lock.locked());
   });
 }
 
 TEST_CASE("a waiter that is cancelled while a Lock is held does not let the next in") {
   on_loop([] {
-    Lock lock;
-    lock.lock();
-    const auto cancelled = create_task([&] { lock.lock(); });
-    const auto next = create_task([&] { lock.lock(); });
-    ticks();
-    cancelled.cancel();
+    Contended all;
+    all.first.cancel();
     ticks(3);
-    CHECK(!next.done());
-    CHECK(all_cancelled(next));
+    CHECK(!all.next.done());
+    CHECK(all_cancelled(all.next));
   });
 }
 
 TEST_CASE("a waiter that is cancelled before the Lock is unlocked passes it on in its own turn") {
   on_loop([] {
-    Lock lock;
-    lock.lock();
-    const auto cancelled = create_task([&] { lock.lock(); });
-    const auto next = create_task([&] { lock.lock(); });
+    Contended all;
+    all.first.cancel();
+    all.lock.unlock();
     ticks();
-    cancelled.cancel();
-    lock.unlock();
+    CHECK(all.first.done());
+    CHECK(!all.next.done());
     ticks();
-    CHECK(cancelled.done());
-    CHECK(!next.done());
-    ticks();
-    CHECK(next.done());
+    CHECK(all.next.done());
   });
 }
 

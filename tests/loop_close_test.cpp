@@ -2,7 +2,9 @@
 
 #include <jumpcut/jumpcut.hpp>
 
+#include "by_hand.hpp"
 #include "child.hpp"
+#include "log.hpp"
 
 #include <chrono>
 #include <memory>
@@ -21,39 +23,6 @@ using namespace std::chrono_literals;
 using Catch::Contains;
 using jumpcut::await, jumpcut::create_task, jumpcut::sleep, jumpcut::Future, jumpcut::Loop;
 using jumpcut::ErrorContext, jumpcut::RuntimeError, jumpcut::VirtualClock;
-
-namespace {
-
-/// What happened, in order.
-class Log {
- public:
-  void operator()(const std::string& what) { text_ += (text_.empty() ? "" : " ") + what; }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-/// Counts its destructions; moved-from ones don't count.
-class Witness {
- public:
-  explicit Witness(int& count) : count_(&count) {}
-  Witness(Witness&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-  ~Witness() {
-    if (count_ != nullptr) ++*count_;
-  }
-
- private:
-  int* count_;
-};
-
-/// One tick, without waiting.
-void tick(Loop& loop) {
-  loop.stop();
-  loop.run_forever();
-}
-
-}  // namespace
 
 TEST_CASE("close is done once, and everything after it says that the loop is closed") {
   Loop loop;

@@ -2,6 +2,7 @@
 
 #include <jumpcut/jumpcut.hpp>
 
+#include "by_hand.hpp"
 #include "child.hpp"
 
 #include <chrono>
@@ -29,12 +30,6 @@ std::string what(const std::exception_ptr& error) {
   } catch (...) {
     return "?";
   }
-}
-
-/// One tick, without waiting.
-void tick(Loop& loop) {
-  loop.stop();
-  loop.run_forever();
 }
 
 }  // namespace

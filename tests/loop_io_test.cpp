@@ -23,7 +23,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "by_hand.hpp"
 #include "child.hpp"
+#include "log.hpp"
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -73,37 +75,6 @@ struct Pair : Ends {
     REQUIRE(socketpair(AF_UNIX, type, 0, ends_.data()) == 0);
   }
 };
-
-/// What happened, in order.
-class Log {
- public:
-  void operator()(const std::string& what) { text_ += (text_.empty() ? "" : " ") + what; }
-  std::string take() { return std::exchange(text_, ""); }
-
- private:
-  std::string text_;
-};
-
-/// Counts its destructions; moved-from ones don't count.
-class Witness {
- public:
-  explicit Witness(int& count) : count_(&count) {}
-  Witness(Witness&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-  ~Witness() {
-    if (count_ != nullptr) ++*count_;
-  }
-
- private:
-  int* count_;
-};
-
-/// One tick, without waiting.
-void tick(Loop& loop, int count = 1) {
-  while (count-- > 0) {
-    loop.stop();
-    loop.run_forever();
-  }
-}
 
 std::string error_of(int code, const std::function<void()>& function) {
   try {

@@ -3,7 +3,9 @@
 
 #include <jumpcut/jumpcut.hpp>
 
+#include "by_hand.hpp"
 #include "child.hpp"
+#include "log.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -21,39 +23,6 @@ using namespace std::chrono_literals;
 using Catch::Contains;
 using jumpcut::await, jumpcut::create_task, jumpcut::sleep, jumpcut::Future, jumpcut::Loop;
 using jumpcut::get_running_loop, jumpcut::RuntimeError, jumpcut::VirtualClock;
-
-namespace {
-
-/// What happened, in order.
-class Log {
- public:
-  void operator()(const std::string& what) { text_ += (text_.empty() ? "" : " ") + what; }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-/// Counts its destructions; copies and moved-from ones don't count.
-class Witness {
- public:
-  explicit Witness(int& count) : count_(&count) {}
-  Witness(Witness&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-  ~Witness() {
-    if (count_ != nullptr) ++*count_;
-  }
-
- private:
-  int* count_;
-};
-
-/// One tick, without waiting.
-void tick(Loop& loop) {
-  loop.stop();
-  loop.run_forever();
-}
-
-}  // namespace
 
 TEST_CASE("call_soon calls in order, once each, with a move-only function") {
   Loop loop;
@@ -178,21 +147,6 @@ TEST_CASE("a null function is refused where it is given") {
   CHECK_THROWS_AS(loop.add_reader(0, none), jumpcut::ValueError);
   CHECK_THROWS_AS(loop.run_until_complete(none), jumpcut::ValueError);
   CHECK(loop.stats().ready == 0);
-}
-
-TEST_CASE("stop lets the batch end; what is ready then runs next time") {
-  Loop loop;
-  Log log;
-  loop.call_soon([&] {
-    log("a");
-    loop.stop();
-    loop.call_soon([&] { log("x"); });
-  });
-  loop.call_soon([&] { log("b"); });
-  loop.run_forever();
-  log("returned");
-  tick(loop);
-  CHECK(log.text() == "a b returned x");
 }
 
 TEST_CASE("stop before run_forever makes it one tick that does not wait") {

@@ -4,12 +4,16 @@
 
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/clock.hpp>
+#include <jumpcut/loop.hpp>
 #include <jumpcut/run.hpp>
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>
 
 #include <chrono>
+#include <stdexcept>
+#include <string>
 #include <utility>
+#include <vector>
 
 using namespace std::chrono_literals;
 
@@ -27,6 +31,56 @@ auto on_loop(Body body) {
 /// Lets so many rounds of what is ready go by.
 inline void ticks(int count = 1) {
   for (; count > 0; --count) jumpcut::sleep(0s);
+}
+
+/// Everything that is ready has had its turn, and what that made ready too.
+inline void settle() {
+  jumpcut::sleep(1ns);
+}
+
+/// How much time has passed on the loop's clock, which is virtual.
+inline std::chrono::nanoseconds elapsed() {
+  return jumpcut::get_running_loop().time().time_since_epoch();
+}
+
+struct Boom : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// Tasks that return their number after so many seconds.
+inline std::vector<jumpcut::Task<int>> sleepers(const std::vector<int>& seconds) {
+  std::vector<jumpcut::Task<int>> tasks;
+  for (const int time : seconds) {
+    tasks.push_back(jumpcut::create_task([time] {
+      jumpcut::sleep(time * 1s);
+      return time;
+    }));
+  }
+  return tasks;
+}
+
+/// The messages of what the body has reported to the exception handler.
+template <class Body>
+std::vector<std::string> reports_of(Body body) {
+  std::vector<std::string> reports;
+  on_loop([&] {
+    jumpcut::get_running_loop().set_exception_handler(
+        [&](const jumpcut::ErrorContext& context) { reports.push_back(context.message); });
+    body();
+    ticks(3);
+  });
+  return reports;
+}
+
+/// The message of the Cancelled that function() throws; "-" if it has none.
+template <class Function>
+std::string message_of(Function function) {
+  try {
+    function();
+  } catch (const jumpcut::Cancelled& cancelled) {
+    return cancelled.has_message() ? cancelled.message() : "-";
+  }
+  return "not cancelled";
 }
 
 /// Whether function() throws Cancelled.

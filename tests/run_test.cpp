@@ -3,6 +3,7 @@
 #include <jumpcut/jumpcut.hpp>
 
 #include "child.hpp"
+#include "log.hpp"
 
 #include <chrono>
 #include <csignal>
@@ -23,16 +24,6 @@ using jumpcut::ErrorContext, jumpcut::get_running_loop, jumpcut::Loop, jumpcut::
 using jumpcut::Interrupted, jumpcut::VirtualClock;
 
 namespace {
-
-/// What happened, in order.
-class Log {
- public:
-  void operator()(const std::string& what) { text_ += (text_.empty() ? "" : " ") + what; }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
 
 /// Notes what the loop's exception handler is told.
 void note_errors(Log& log) {

@@ -1,40 +1,25 @@
 #include <jumpcut/select.hpp>
 
-#include <jumpcut/run.hpp>
-#include <jumpcut/sleep.hpp>
-
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <catch2/catch.hpp>
 
+#include "on_loop.hpp"
+
 using namespace jumpcut;
-using namespace std::chrono_literals;
 
 namespace {
 
 using Log = std::vector<std::string>;
-
-/// On a virtual clock.
-template <class Function>
-void play(Function&& function) {
-  VirtualClock clock;
-  RunOptions options;
-  options.clock = &clock;
-  run(std::forward<Function>(function), options);
-}
-
-void settle() {
-  sleep(1ns);
-}
 
 void nothing() {}
 
 }  // namespace
 
 TEST_CASE("select does the first of the cases that can happen at once") {
-  play([] {
+  on_loop([] {
     Channel<int> one(1);
     Channel<int> two(1);
     two.send(2);
@@ -53,7 +38,7 @@ TEST_CASE("select does the first of the cases that can happen at once") {
 }
 
 TEST_CASE("select waits for what comes first, and leaves the other channels alone") {
-  play([] {
+  on_loop([] {
     Channel<int> one;
     Channel<int> two;
     Channel<int> three;
@@ -78,7 +63,7 @@ TEST_CASE("select waits for what comes first, and leaves the other channels alon
 }
 
 TEST_CASE("select sends a value when somebody takes it") {
-  play([] {
+  on_loop([] {
     Channel<std::unique_ptr<int>> channel;
     auto value = std::make_unique<int>(4);
     auto selector = create_task(
@@ -92,7 +77,7 @@ TEST_CASE("select sends a value when somebody takes it") {
 }
 
 TEST_CASE("select keeps its place among those who wait at a channel") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     Log log;
     auto take = [&](const char* name) {
@@ -111,7 +96,7 @@ TEST_CASE("select keeps its place among those who wait at a channel") {
 }
 
 TEST_CASE("select happens when a time has come, the soonest first") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     const auto before = get_running_loop().time();
     CHECK(select(on_receive(channel, [](int) {}), after(3s, nothing), after(2s, nothing),
@@ -123,7 +108,7 @@ TEST_CASE("select happens when a time has come, the soonest first") {
 }
 
 TEST_CASE("select happens when a future or task is done") {
-  play([] {
+  on_loop([] {
     Future<int> future;
     Task<int> task = create_task([] {
       sleep(1s);
@@ -148,7 +133,7 @@ TEST_CASE("select happens when a future or task is done") {
 }
 
 TEST_CASE("select does nothing twice when several become possible in one tick") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     Future<> future;
     Log log;
@@ -169,7 +154,7 @@ TEST_CASE("select does nothing twice when several become possible in one tick") 
 }
 
 TEST_CASE("select with otherwise never waits") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(1);
     CHECK(select(on_receive(channel, [](int) {}), otherwise(nothing)) == 1);
     channel.send(1);
@@ -178,7 +163,7 @@ TEST_CASE("select with otherwise never waits") {
 }
 
 TEST_CASE("select is woken by a channel that is closed") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     auto receiver = create_task([&] { select(on_receive(channel, [](int) {})); });
     auto nexter = create_task([&] {
@@ -201,7 +186,7 @@ TEST_CASE("select is woken by a channel that is closed") {
 }
 
 TEST_CASE("select with on_next gets values as well") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(1);
     int got = 0;
     auto take = [&](std::optional<int> value) { got = *value; };
@@ -217,7 +202,7 @@ TEST_CASE("select with on_next gets values as well") {
 }
 
 TEST_CASE("select that is cancelled takes nothing") {
-  play([] {
+  on_loop([] {
     Channel<int> incoming(1);
     Channel<std::unique_ptr<int>> outgoing;
     Future<> future;
@@ -239,7 +224,7 @@ TEST_CASE("select that is cancelled takes nothing") {
 }
 
 TEST_CASE("select that is cancelled after it was handed a value gives it back") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(2);
     auto selector = create_task([&] {
       select(on_receive(channel, [](int) { FAIL("it was cancelled"); }), after(1h, nothing));
@@ -255,7 +240,7 @@ TEST_CASE("select that is cancelled after it was handed a value gives it back") 
 }
 
 TEST_CASE("select whose value was taken has happened, and is cancelled at its next wait") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     Log log;
     auto selector = create_task([&] {
@@ -273,7 +258,7 @@ TEST_CASE("select whose value was taken has happened, and is cancelled at its ne
 }
 
 TEST_CASE("select may send to and receive from the same channel, but not to itself") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     auto both = [&] {
       return select(on_receive(channel, [](int) {}), on_send(channel, 1, nothing),
@@ -289,7 +274,7 @@ TEST_CASE("select may send to and receive from the same channel, but not to itse
 }
 
 TEST_CASE("select's functions may wait and throw, after all else is withdrawn") {
-  play([] {
+  on_loop([] {
     Channel<int> channel(1);
     channel.send(1);
     CHECK_THROWS_AS(select(on_receive(channel,
@@ -304,7 +289,7 @@ TEST_CASE("select's functions may wait and throw, after all else is withdrawn") 
 }
 
 TEST_CASE("select copies a value that it is not given for good") {
-  play([] {
+  on_loop([] {
     Channel<std::string> channel(1);
     const std::string text = "a text that is longer than what fits without memory";
     select(on_send(channel, text, nothing));

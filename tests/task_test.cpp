@@ -39,18 +39,6 @@ using jumpcut::ValueError;
 
 namespace {
 
-template <class Body>
-std::vector<std::string> reports_of(Body body) {
-  std::vector<std::string> reports;
-  on_loop([&] {
-    get_running_loop().set_exception_handler(
-        [&](const ErrorContext& context) { reports.push_back(context.message); });
-    body();
-    ticks(3);
-  });
-  return reports;
-}
-
 const TaskOptions eager{.name = {}, .stack_size = 0, .eager_start = true, .context = nullptr};
 
 }  // namespace

@@ -18,15 +18,8 @@ using jumpcut::TimeoutError, jumpcut::TimePoint;
 
 namespace {
 
-struct Boom : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 TimePoint now() {
   return jumpcut::get_running_loop().time();
-}
-auto elapsed() {
-  return now().time_since_epoch();
 }
 
 }  // namespace

@@ -21,7 +21,9 @@
 
 #include <catch2/catch.hpp>
 
+#include "by_hand.hpp"
 #include "child.hpp"
+#include "log.hpp"
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -33,37 +35,6 @@ namespace {
 
 /// Under a sanitizer a million of anything takes too long.
 constexpr std::size_t many = sanitized ? 100'000 : 1'000'000;
-
-/// What happened, in order.
-class Log {
- public:
-  void operator()(const std::string& what) { text_ += (text_.empty() ? "" : " ") + what; }
-  std::string take() { return std::exchange(text_, ""); }
-
- private:
-  std::string text_;
-};
-
-/// Counts its destructions; moved-from ones don't count.
-class Witness {
- public:
-  explicit Witness(int& count) : count_(&count) {}
-  Witness(Witness&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
-  ~Witness() {
-    if (count_ != nullptr) ++*count_;
-  }
-
- private:
-  int* count_;
-};
-
-/// One tick, without waiting.
-void tick(Loop& loop, int count = 1) {
-  while (count-- > 0) {
-    loop.stop();
-    loop.run_forever();
-  }
-}
 
 std::size_t resident_kib() {
   std::ifstream numbers("/proc/self/statm");

@@ -3,7 +3,6 @@
 #include <jumpcut/wait_for.hpp>
 
 #include <memory>
-#include <stdexcept>
 #include <string>
 
 #include <catch2/catch.hpp>
@@ -12,18 +11,6 @@
 
 using jumpcut::await, jumpcut::Cancelled, jumpcut::create_task, jumpcut::current_task;
 using jumpcut::Future, jumpcut::sleep, jumpcut::TimeoutError, jumpcut::wait_for;
-
-namespace {
-
-struct Boom : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-auto elapsed() {
-  return jumpcut::get_running_loop().time().time_since_epoch();
-}
-
-}  // namespace
 
 TEST_CASE("wait_for calls a function in the caller's own task, and returns its value") {
   on_loop([] {

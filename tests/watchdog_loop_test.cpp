@@ -3,13 +3,12 @@
 #include <jumpcut/jumpcut.hpp>
 
 #include "child.hpp"
+#include "watchdog_thread.hpp"
 
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -23,19 +22,6 @@ using jumpcut::await, jumpcut::create_task, jumpcut::get_running_loop, jumpcut::
 using jumpcut::LoopOptions, jumpcut::run, jumpcut::RunOptions, jumpcut::VirtualClock;
 
 namespace {
-
-bool has_watchdog_thread() {
-  DIR* folder = opendir("/proc/self/task");
-  bool found = false;
-  while (const dirent* entry = folder == nullptr ? nullptr : readdir(folder)) {
-    std::ifstream file(std::string("/proc/self/task/") + entry->d_name + "/comm");
-    std::string name;
-    std::getline(file, name);
-    if (name == "jumpcut-watch") found = true;
-  }
-  if (folder != nullptr) closedir(folder);
-  return found;
-}
 
 /// As long as it lives, it has what is written to standard error.
 class StandardError {

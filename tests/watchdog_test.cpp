@@ -9,7 +9,6 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -17,8 +16,8 @@
 
 #include "base/symbols.hpp"
 #include "child.hpp"
+#include "watchdog_thread.hpp"
 
-#include <dirent.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -73,19 +72,6 @@ void run(Scheduler& scheduler, Heartbeat& heartbeat) {
   heartbeat.begin();
   scheduler.run();
   heartbeat.end();
-}
-
-bool has_watchdog_thread() {
-  DIR* folder = opendir("/proc/self/task");
-  bool found = false;
-  while (const dirent* entry = folder == nullptr ? nullptr : readdir(folder)) {
-    std::ifstream file(std::string("/proc/self/task/") + entry->d_name + "/comm");
-    std::string name;
-    std::getline(file, name);
-    if (name == "jumpcut-watch") found = true;
-  }
-  if (folder != nullptr) closedir(folder);
-  return found;
 }
 
 }  // namespace
