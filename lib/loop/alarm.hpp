@@ -1,4 +1,4 @@
-// The one way to wait with a deadline.
+// How a wait ends at a time; what cuts code short at one is deadline_timer.hpp.
 
 #pragma once
 

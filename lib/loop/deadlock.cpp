@@ -20,15 +20,6 @@ namespace {
 
 constexpr std::size_t most_tasks = 20;
 
-std::vector<TaskBase*> tasks_of(const TaskSpace& space) {
-  std::vector<TaskBase*> tasks;
-  for (TaskBase* task = space.first_task; task != nullptr; task = task->next_task()) {
-    tasks.push_back(task);
-  }
-  std::reverse(tasks.begin(), tasks.end());
-  return tasks;
-}
-
 /// Finds futures that wait for themselves, by way of others. Without recursion: who waits for whom
 /// may be a long chain.
 class Circles {

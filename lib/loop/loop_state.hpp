@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <unordered_map>
 #include <vector>
@@ -37,6 +38,15 @@ class Timer : public TimerNode, public Callback {
  protected:
   ~Timer() = default;
 };
+
+/// Stands in the ready queue for what was taken back out of it.
+class Nothing final : public Callback {
+ public:
+  void run() override {}
+  void dispose() noexcept override {}
+};
+
+inline constinit Nothing nothing;
 
 /// Something of a layer above that lives as long as the loop, such as its default executor.
 class LoopPart {
@@ -162,7 +172,6 @@ class LoopState {
   void turn();
   void turn_batch();
   void poll();
-  std::int64_t time_to_wait();
   void look_for_events();
   void wait_for_events(TimePoint until);
   void take_events(std::size_t count);

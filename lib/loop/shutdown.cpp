@@ -8,8 +8,8 @@
 #include "loop/deadlock.hpp"
 #include "loop/loop_state.hpp"
 #include "loop/stop_when_done.hpp"
+#include "task/awaiters.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -36,29 +36,12 @@ class Deadline final : public Timer {
   bool passed_ = false;
 };
 
-std::vector<AnyTask> tasks_of(const TaskSpace& space) {
-  std::vector<AnyTask> tasks;
-  for (TaskBase* task = space.first_task; task != nullptr; task = task->next_task()) {
-    tasks.emplace_back(task);
-  }
-  std::reverse(tasks.begin(), tasks.end());
-  return tasks;
-}
-
-/// In the place of what was taken out of the ready queue.
-class Nothing final : public Callback {
- public:
-  void run() override {}
-  void dispose() noexcept override {}
-};
-
-constinit Nothing nothing;
-
 }  // namespace
 
 void LoopState::end_tasks() {
   if (space->task_count == 0) return;
-  const std::vector<AnyTask> tasks = tasks_of(*space);
+  std::vector<AnyTask> tasks;
+  for (TaskBase* task : tasks_of(*space)) tasks.emplace_back(task);
   CancelRequest request;
   request.reason = CancelReason::shutdown;
   const std::exception_ptr cancelled = make_cancelled(std::move(request));

@@ -3,7 +3,7 @@
 // Who waits owns its TimerNode, often on a fiber's stack, so the heap must not look at one that was
 // cancelled. Therefore an entry of the heap leads to a slot and the slot to the node:
 //
-//      entries_   when, serial, slot     a 4-ary heap: children share a cache line
+//      siblings_  when, serial, slot     a 4-ary heap: children share a cache line
 //      slots_     node                   null: cancelled; the entry is dropped when it comes up
 //
 // Cancelling is one store into the slot. The entry stays until it is the first or the last of the

@@ -21,15 +21,6 @@ std::int64_t count(TimePoint time) noexcept {
   return time.time_since_epoch().count();
 }
 
-/// In the place of what was taken back out of the ready queue.
-class Nothing final : public Callback {
- public:
-  void run() override {}
-  void dispose() noexcept override {}
-};
-
-constinit Nothing nothing;
-
 }  // namespace
 
 void LoopState::cycle() {

@@ -25,6 +25,16 @@ void add(std::vector<FutureBase*>& to, const FutureBase& future) {
 
 }  // namespace
 
+std::vector<TaskBase*> tasks_of(const TaskSpace& space) {
+  std::vector<TaskBase*> tasks;
+  tasks.reserve(space.task_count);
+  for (TaskBase* task = space.first_task; task != nullptr; task = task->next_task()) {
+    tasks.push_back(task);
+  }
+  std::reverse(tasks.begin(), tasks.end());
+  return tasks;
+}
+
 std::vector<FutureBase*> awaiters_of(const FutureBase& future) {
   std::vector<FutureBase*> awaiters;
   add(awaiters, future);

@@ -6,9 +6,9 @@
 #include <jumpcut/task.hpp>
 
 #include "base/check.hpp"
+#include "task/awaiters.hpp"
 #include "task/task_origins.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <new>
 #include <string>
@@ -343,13 +343,10 @@ bool shareable(const FutureBase* future) noexcept {
 }  // namespace impl
 
 std::vector<AnyTask> all_tasks() {
-  const impl::TaskSpace& space = impl::running_space("all_tasks");
   std::vector<AnyTask> all;
-  all.reserve(space.task_count);
-  for (impl::TaskBase* task = space.first_task; task != nullptr; task = task->next_task()) {
+  for (impl::TaskBase* task : impl::tasks_of(impl::running_space("all_tasks"))) {
     all.emplace_back(task);
   }
-  std::reverse(all.begin(), all.end());
   return all;
 }
 

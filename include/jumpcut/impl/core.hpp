@@ -138,7 +138,8 @@ struct JUMPCUT_API Core {
   }
 
   /// Asks for what the fiber after the next few will touch: its record, and the frames that most
-  /// often lie right below. Stale slots do no harm. With 20,000 fibers a switch takes a third.
+  /// often lie right below. Stale slots do no harm. What it saves:
+  /// lib/decisions/0002-ready-queue.md.
   [[gnu::always_inline]] void prefetch() const noexcept {
     constexpr std::uint64_t distance = 4;
     const std::uintptr_t record = ready.slots[(ready.head + distance) & ready.mask].address();

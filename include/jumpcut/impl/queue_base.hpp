@@ -84,7 +84,6 @@ class JUMPCUT_API QueueBase {
  private:
   void wait_for_room(TaskBase& task);
   void wait_for_item(TaskBase& task);
-  void finish_one();
   [[noreturn]] void refuse_put() const;
   [[noreturn]] void refuse_get() const;
 

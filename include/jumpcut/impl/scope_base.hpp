@@ -21,8 +21,6 @@ class ScopeBase {
   TaskBase& task() const noexcept { return task_; }
   /// The Cancelled that it throws, or null as long as it is not cancelled.
   const std::exception_ptr& cancelled() const noexcept { return cancelled_; }
-  /// Scopes around it don't reach what is inside.
-  bool is_shield() const noexcept { return shield_; }
 
   /// The one whose cancellation reaches the code in `innermost`, or null.
   static ScopeBase* in_effect(ScopeBase* innermost) noexcept {

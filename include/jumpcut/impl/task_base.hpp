@@ -78,7 +78,6 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   TaskBase* next_task() const noexcept { return next_; }
   /// Nobody needs to hold its handle, nor look at its result.
   void detach() noexcept { detached_ = true; }
-  bool is_detached() const noexcept { return detached_; }
   /// In debug mode: its last handle is gone while it is not done.
   void last_handle_dropped() noexcept;
   /// It need not be known when that happens.
