@@ -165,11 +165,13 @@ TEST_CASE("to_thread outside a task makes no call") {
 
 TEST_CASE("C-40 (b): a timeout around to_thread leaves the thread to finish") {
   std::string order;
+  std::atomic<bool> begun{false};
   std::atomic<bool> go{false};
   jumpcut::run([&] {
     auto caller = create_task([&] {
       try {
         to_thread([&] {
+          begun = true;
           while (!go) std::this_thread::yield();
           order += "thread finishes";
         });
@@ -178,7 +180,7 @@ TEST_CASE("C-40 (b): a timeout around to_thread leaves the thread to finish") {
         go = true;
       }
     });
-    sleep(1ms);
+    while (!begun) sleep(0s);
     caller.cancel();
     await(caller);
   });
