@@ -62,7 +62,6 @@ class JUMPCUT_API CallbackTicket : public PostedCallback {
   virtual void drop_result() noexcept = 0;
   /// The waiter takes what was brought; throws what the callback failed with.
   void take() {
-    state_.store(State::detached, std::memory_order_relaxed);
     if (error_ != nullptr) std::rethrow_exception(std::exchange(error_, nullptr));
   }
   void report_deleter() noexcept;
@@ -129,7 +128,6 @@ class CallbackTicketOf final : public CallbackTicket {
   }
 
   CallbackResult<R...> take_result() {
-    deleter_ = nullptr;
     take();
     [[maybe_unused]] std::tuple<R...> values = std::move(*values_);
     values_.reset();
