@@ -2,6 +2,9 @@
 
 #include <jumpcut/wait_for.hpp>
 
+#include <jumpcut/gather.hpp>
+
+#include <exception>
 #include <memory>
 #include <string>
 
@@ -165,6 +168,22 @@ TEST_CASE("wait_for with no time left returns the value of a task that swallows 
     });
     sleep(0s);
     CHECK(wait_for(task, 0s) == 42);
+  });
+}
+
+TEST_CASE("wait_for with no time left says whose cancellation its TimeoutError comes of") {
+  on_loop([] {
+    const auto check = [](const Future<>& future) {
+      try {
+        wait_for(future, 0s);
+        FAIL("it returned");
+      } catch (const TimeoutError& error) {
+        CHECK_THROWS_AS(std::rethrow_if_nested(error), Cancelled);
+      }
+    };
+    check(create_task([] { sleep(1h); }));
+    // A gather fails with the Cancelled of what it gathers, and is not cancelled itself.
+    check(jumpcut::gather_future(create_task([] { sleep(1h); })));
   });
 }
 

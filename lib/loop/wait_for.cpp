@@ -22,7 +22,6 @@ void cancel_in_time(FutureBase& future, const SourceLocation& where) {
     TaskBase::wait_until_done(waiting, "wait_for");
     waiting.get();
   }
-  if (!future.is_cancelled()) return;
   try {
     future.get();
   } catch (const Cancelled&) {
