@@ -40,7 +40,7 @@ bool Core::next_batch_by_hand() noexcept {
     tick_end = ready.tail;
     if (ready.empty()) return false;
   }
-  batch_end = careful ? ready.head + 1 : tick_end;
+  batch_end = ready.head + 1;  // this is careful, or the tick would have gone on without
   if (observer != nullptr) observer->begins(ready.front());
   return true;
 }
