@@ -199,6 +199,16 @@ TEST_CASE("CancelScope.reschedule moves the deadline, and takes it away") {
   });
 }
 
+TEST_CASE("a scope whose deadline has passed is cancelled at once") {
+  on_loop([] {
+    CHECK(move_on_after(0s, [](CancelScope& scope) { CHECK(scope.cancel_called()); }));
+    CHECK(move_on_after(1h, [](CancelScope& scope) {
+      scope.reschedule(TimePoint(elapsed()));
+      CHECK(scope.cancel_called());
+    }));
+  });
+}
+
 TEST_CASE("a shielded scope keeps the cancellation around it out") {
   on_loop([] {
     std::string log;

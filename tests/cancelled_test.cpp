@@ -3,6 +3,7 @@
 #include <jumpcut/cancelled.hpp>
 
 #include <jumpcut/loop.hpp>
+#include <jumpcut/task_group.hpp>
 
 #include "on_loop.hpp"
 
@@ -269,6 +270,20 @@ TEST_CASE("a task that cancels itself and returns is cancelled") {
   });
 }
 
+TEST_CASE("a request that is passed on as the wait begins is not thrown besides") {
+  on_loop([] {
+    const auto inner = create_task([] { return is_cancelled([] { sleep(10s); }) ? 5 : 0; });
+    ticks(1);
+    const auto outer = create_task([&] {
+      current_task().cancel();
+      const int value = await(inner);
+      ticks(1);
+      return value;
+    });
+    CHECK(await(outer) == 5);
+  });
+}
+
 TEST_CASE("a cancel before a wait that need not switch is told at the next that does") {
   on_loop([] {
     const Future<int> done;
@@ -454,4 +469,27 @@ TEST_CASE("a task that is to be cancelled may close a circle: it parks all the s
     CHECK_FALSE(first.done());
     CHECK_FALSE(second.done());
   });
+}
+
+TEST_CASE("tasks in a circle that a group told to end may be told again, by a loop that closes") {
+  jumpcut::VirtualClock clock;
+  jumpcut::LoopOptions options;
+  options.clock = &clock;
+  jumpcut::Loop loop(options);
+  jumpcut::Task<> first, second;
+  const auto group = loop.create_task([&] {
+    jumpcut::task_group([&](jumpcut::TaskGroup& tasks) {
+      first = tasks.create_task([&] { await(second); });
+      second = tasks.create_task([&] { await(first); });
+      ticks(2);
+      jumpcut::get_running_loop().stop();  // they have no turn any more
+      throw Cancelled();
+    });
+  });
+  loop.run_forever();
+  CHECK_FALSE(first.done());
+  loop.close();
+  CHECK(first.cancelled());
+  CHECK(second.cancelled());
+  CHECK(group.cancelled());
 }

@@ -391,6 +391,25 @@ TEST_CASE("a generator sees and changes the values of the task that asks") {
   });
 }
 
+TEST_CASE("what the loop itself reports is told outside the context of the callback before") {
+  jumpcut::VirtualClock clock;
+  jumpcut::RunOptions options;
+  options.clock = &clock;
+  options.debug = true;
+  const auto body = [&] {
+    std::string seen;
+    get_running_loop().set_exception_handler(
+        [&](const jumpcut::ErrorContext&) { seen += who.get() + " "; });
+    const auto handle = get_running_loop().call_soon([&] {
+      who.set("callback");
+      clock.advance(1s);  // a slow step, which is reported when it is over
+    });
+    ticks(3);
+    CHECK(seen == "nobody ");
+  };
+  jumpcut::run(body, options);
+}
+
 TEST_CASE("each thread has values of its own outside a loop, and run begins with a copy of them") {
   std::thread([] {
     who.set("thread");

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -112,6 +113,44 @@ TEST_CASE("a stopping loop, or one with something ready, looks at descriptors bu
   CHECK(log.text() == "read");
 }
 
+TEST_CASE("a timer that is due has its turn among tasks that are always ready", "[I2]") {
+  VirtualClock clock;
+  jumpcut::run(
+      [&] {
+        bool was_called = false;
+        get_running_loop().call_later(3ms, [&] { was_called = true; });
+        for (int i = 0; i < 4; ++i) {
+          CHECK(!was_called);
+          clock.advance(1ms);
+          sleep(0s);
+        }
+        CHECK(was_called);
+      },
+      {.clock = &clock});
+}
+
+TEST_CASE("timers that are always due don't keep descriptors waiting", "[I2]") {
+  FullPipe pipe;
+  run_virtual([&] {
+    Loop& loop = get_running_loop();
+    Future<> over;
+    int timers = 0;
+    std::function<void()> again = [&] {
+      if (++timers < 10) {
+        loop.call_later(0s, again);
+      } else {
+        over.set_result();
+      }
+    };
+    again();
+    int reads = 0;
+    loop.add_reader(pipe.reader(), [&] { ++reads; });
+    await(over);
+    loop.remove_reader(pipe.reader());
+    CHECK(reads == 9);
+  });
+}
+
 TEST_CASE("within a tick come what was ready, then descriptors, then timers", "[I3]") {
   FullPipe pipe;
   run_virtual([&] {
@@ -127,6 +166,23 @@ TEST_CASE("within a tick come what was ready, then descriptors, then timers", "[
     log("main");
     sleep(0s);
     CHECK(log.text() == "soon main io timer");
+  });
+}
+
+TEST_CASE("what another thread has posted comes before descriptors and timers", "[I3]") {
+  FullPipe pipe;
+  run_virtual([&] {
+    Log log;
+    Loop& loop = get_running_loop();
+    loop.add_reader(pipe.reader(), [&] {
+      log("io");
+      loop.remove_reader(pipe.reader());
+    });
+    loop.call_later(0s, [&] { log("timer"); });
+    std::thread([&] { loop.call_soon_threadsafe([&] { log("posted"); }); }).join();
+    sleep(0s);
+    sleep(0s);
+    CHECK(log.text() == "posted io timer");
   });
 }
 

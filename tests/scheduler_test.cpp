@@ -235,6 +235,22 @@ TEST_CASE("an exception from a callback comes out of run(), and nothing is lost"
   CHECK(log == "ab");
 }
 
+TEST_CASE("a tick that an exception cut short is gone on with, and not begun anew") {
+  Clean clean;
+  std::string log;
+  clean.scheduler.call_soon([&] {
+    log += 'a';
+    clean.scheduler.call_soon([&] { log += 'c'; });
+    throw std::runtime_error("from the callback");
+  });
+  clean.scheduler.call_soon([&] { log += 'b'; });
+  CHECK_THROWS_WITH(clean.scheduler.run_tick(), "from the callback");
+  clean.scheduler.run_tick();
+  CHECK(log == "ab");
+  clean.scheduler.run_tick();
+  CHECK(log == "abc");
+}
+
 TEST_CASE("what can't be done here is refused by name") {
   Wait wait;
   CHECK_THROWS_WITH(park(wait), Catch::Contains("park outside a fiber"));

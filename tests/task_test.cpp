@@ -349,6 +349,15 @@ TEST_CASE("an exception that was taken in time is not reported") {
         }).empty());
 }
 
+TEST_CASE("who cancels a task that has failed already knows of its exception") {
+  CHECK(reports_of([] {
+          const auto task = create_task([] { throw std::runtime_error("bad"); });
+          ticks(1);
+          CHECK_FALSE(task.cancel());
+          ticks(2);
+        }).empty());
+}
+
 TEST_CASE("the report of a lost exception names the task") {
   on_loop([] {
     std::string text;
