@@ -148,6 +148,21 @@ TEST_CASE("each await throws TimeoutError once as_completed's time is over, and 
   });
 }
 
+TEST_CASE("once its time is over, as_completed leaves and takes nothing more of the futures") {
+  on_loop([] {
+    const auto value = std::make_shared<int>();
+    std::vector<Future<std::shared_ptr<int>>> futures(2);
+    // As the time is over, the first is done, and its callback on its way.
+    get_running_loop().call_later(1s, [value, late = futures[0]] { late.set_result(value); });
+    const auto completed = as_completed(futures, 1s);
+    for (auto next : completed) CHECK_THROWS_AS(await(next), TimeoutError);
+    ticks(2);
+    CHECK_FALSE(futures[1].base("test").has_listeners());
+    futures.clear();
+    CHECK(value.use_count() == 1);
+  });
+}
+
 TEST_CASE("a loop over as_completed().tasks() throws TimeoutError itself") {
   on_loop([] {
     const auto tasks = sleepers({1, 5});
@@ -212,6 +227,23 @@ TEST_CASE("what as_completed gives can be awaited by several tasks") {
     }
     CHECK(await(waiting[0]) == 1);
     CHECK(await(waiting[1]) == 2);
+  });
+}
+
+TEST_CASE("who awaits what as_completed gives may be overtaken, and waits for the next") {
+  on_loop([] {
+    const std::vector<Future<int>> both{Future<int>(), Future<int>()};
+    std::vector<std::function<int()>> next;
+    for (auto one : as_completed(both)) next.push_back([one] { return await(one); });
+    const auto patient = create_task(next[0]);
+    ticks(1);
+    both[0].set_result(7);
+    const auto quick = create_task(next[1]);  // begins when the other was woken, and has not run
+    CHECK(await(quick) == 7);
+    ticks(1);
+    CHECK(!patient.done());
+    both[1].set_result(8);
+    CHECK(await(patient) == 8);
   });
 }
 

@@ -234,6 +234,27 @@ TEST_CASE("errors that come after gather has failed count as taken") {
   CHECK(reports.empty());
 }
 
+TEST_CASE("errors that come after a gather was cancelled, or a child of it, count as taken") {
+  std::vector<std::string> reports;
+  on_loop([&] {
+    get_running_loop().set_exception_handler(
+        [&](const ErrorContext& context) { reports.push_back(context.message); });
+    const auto fail_when_told = [] {
+      if (is_cancelled([] { sleep(1s); })) throw std::runtime_error("told");
+    };
+    const auto child = create_task([] { sleep(1s); });
+    const auto future = gather_future(child, [] { return fail_after(4, "late"); });
+    child.cancel();
+    CHECK(is_cancelled([&] { await(future); }));
+    const auto results = gather_results_future(fail_when_told, fail_when_told);
+    ticks(1);
+    results.cancel();
+    CHECK(is_cancelled([&] { await(results); }));
+    ticks(5);
+  });
+  CHECK(reports.empty());
+}
+
 TEST_CASE("a gather that nobody awaits and that fails is reported") {
   std::vector<std::string> reports;
   on_loop([&] {

@@ -292,6 +292,21 @@ TEST_CASE("a getter that is woken and then cancelled leaves the item in the queu
   });
 }
 
+TEST_CASE("a getter that is cancelled unwoken costs nobody the turn") {
+  on_loop([] {
+    Queue<int> queue;
+    const auto first = getter(queue), second = getter(queue);
+    const auto third = getter(queue), fourth = getter(queue);
+    ticks(1);
+    second.cancel();
+    queue.put_nowait(1);  // there when the second is told, and not for the third
+    ticks(2);
+    queue.put_nowait(2);
+    CHECK(await(third) == 2);
+    CHECK(all_cancelled(fourth));
+  });
+}
+
 TEST_CASE("a cancelled putter does not keep the room from the next") {
   on_loop([] {
     Queue<char> queue(1);

@@ -3,6 +3,7 @@
 #include <jumpcut/cancel_scope.hpp>
 #include <jumpcut/task_group.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -12,7 +13,8 @@
 #include "on_loop.hpp"
 
 using jumpcut::await, jumpcut::Cancelled, jumpcut::create_task, jumpcut::current_task;
-using jumpcut::RuntimeError, jumpcut::sleep, jumpcut::Started, jumpcut::task_group;
+using jumpcut::get_running_loop, jumpcut::RuntimeError, jumpcut::sleep, jumpcut::Started,
+    jumpcut::task_group;
 using jumpcut::TaskGroup;
 
 TEST_CASE("TaskGroup.cancel ends the tasks and the body, and task_group returns") {
@@ -89,6 +91,64 @@ TEST_CASE("TaskGroup.cancel does nothing the second time, and after the group ha
     group.cancel();
     CHECK(current_task().cancelling() == 0);
     sleep(1s);
+  });
+}
+
+TEST_CASE("TaskGroup.cancel does not disturb the clean-up that it began") {
+  on_loop([] {
+    TaskGroup group;
+    int cleaned = 0;
+    task_group(group, [&] {
+      const auto clean_up = [&] {
+        CHECK(is_cancelled([] { sleep(1h); }));
+        sleep(1s);
+        ++cleaned;
+      };
+      group.create_task(clean_up);
+      get_running_loop().call_later(1s, [&] { group.cancel(); });
+      get_running_loop().call_later(1500ms, [&] { group.cancel(); });
+      clean_up();
+    });
+    CHECK(cleaned == 2);
+    CHECK(elapsed() == 2s);
+  });
+}
+
+TEST_CASE("TaskGroup.cancel between the end of the last task and the group's does nothing") {
+  on_loop([] {
+    const auto parent = current_task();
+    TaskGroup group;
+    std::uint32_t cancelling = 1;
+    task_group(group, [&] {
+      group.create_task([] {}).add_done_callback([&] {
+        group.cancel();
+        cancelling = parent.cancelling();
+      });
+    });
+    CHECK(cancelling == 0);
+  });
+}
+
+TEST_CASE("a cancellation that errors came of is thrown without its message at the next wait") {
+  on_loop([] {
+    const auto task = create_task([] {
+      CHECK(errors_of([] {
+              task_group([](TaskGroup& group) { group.create_task(fail_when_cancelled("x")); });
+            }) == "x");
+      CHECK(errors_of([] { sleep(1h); }) == "cancelled: ");
+    });
+    sleep(1s);
+    task.cancel("why");
+    await(task);
+  });
+}
+
+TEST_CASE("Interrupted of a task of a group comes out as it is") {
+  on_loop([] {
+    CHECK_THROWS_AS(task_group([](TaskGroup& group) {
+                      group.create_task([] { throw jumpcut::Interrupted(); });
+                    }),
+                    jumpcut::Interrupted);
   });
 }
 

@@ -162,6 +162,14 @@ TEST_CASE("wait returns what is done when its time is over, and cancels nobody")
   });
 }
 
+TEST_CASE("wait whose time is over leaves nothing at the futures") {
+  on_loop([] {
+    const Future<> future;
+    wait(std::vector{future}, {.timeout = 1s});
+    CHECK_FALSE(future.base("test").has_listeners());
+  });
+}
+
 TEST_CASE("wait with no time at all looks once") {
   on_loop([] {
     const auto tasks = sleepers({1});

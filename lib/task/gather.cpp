@@ -2,17 +2,9 @@
 
 #include <jumpcut/cancelled.hpp>
 
-#include <functional>
-
 namespace jumpcut::impl {
 
 GatherBase::~GatherBase() = default;
-
-bool GatherBase::is_link(const Listener* listener) const noexcept {
-  const std::less<const void*> before;
-  return listener != nullptr && !before(listener, children_) &&
-         before(listener, children_ + count_);
-}
 
 void GatherBase::add(Ref<FutureBase> future) {
   check_same_loop(*space_, *future, "gather");
@@ -21,8 +13,6 @@ void GatherBase::add(Ref<FutureBase> future) {
   FutureBase& base = *child.future;
   if (base.is_done()) {
     child.was_done = any_was_done_ = true;
-  } else if (is_link(base.last_listener())) {
-    return;  // given twice
   } else {
     add_ref();
     try {
@@ -32,7 +22,6 @@ void GatherBase::add(Ref<FutureBase> future) {
       throw;
     }
   }
-  ++expected_;
 }
 
 void GatherBase::begin() {
@@ -53,7 +42,7 @@ void GatherBase::count_in(FutureBase& child) {
   if (!results_ && !child.is_well()) {
     return fail_with(child.is_cancelled() ? child.take_cancelled() : child.exception());
   }
-  if (done_ < expected_) return;
+  if (done_ < count_) return;
   if (cancelled_ != nullptr) {
     for (std::size_t i = 0; i < count_; ++i) children_[i].future->set_retrieved();
     return fail_with(last_cancelled());

@@ -229,7 +229,7 @@ void TaskGroup::member_done(Member& member) {
 void TaskGroup::member_failed(impl::TaskBase& task, std::exception_ptr error) {
   if (interrupt_ == nullptr && impl::holds<Interrupted>(error)) interrupt_ = error;
   errors_.push_back(std::move(error));
-  if (aborting_ || parent_cancel_requested_) return;
+  if (aborting_) return;
   // The parent is not to look cancelled afterwards: leave() takes it back.
   abort(&task, where_);
   cancel_parent(cancelled_);
@@ -276,7 +276,7 @@ void TaskGroup::cancel(impl::SourceLocation where) {
   check_thread("TaskGroup.cancel");
   if (aborting_) return;
   abort(impl::TaskBase::current(), where);
-  if (!parent_cancel_requested_) cancel_parent(cancelled_);
+  cancel_parent(cancelled_);
 }
 
 namespace impl {

@@ -138,7 +138,6 @@ class JUMPCUT_API FutureBase {
     destroy();
   }
   std::uint32_t references() const noexcept { return references_; }
-  const Listener* last_listener() const noexcept { return last_; }
   /// Calls function(listener) for each, in order.
   template <class Function>
   void for_each_listener(Function&& function) const {

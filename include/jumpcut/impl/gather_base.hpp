@@ -33,7 +33,7 @@ class JUMPCUT_API GatherBase : public FutureBase {
   /// Cancels the children; it is cancelled when they let it be.
   bool cancel(const std::exception_ptr& cancelled) override;
   void child_done(FutureBase& child) {
-    if (done_ + 1 < expected_ && child.is_well() && !is_done()) {
+    if (done_ + 1 < count_ && child.is_well() && !is_done()) {
       ++done_;
     } else {
       telling_ = &child;
@@ -71,12 +71,10 @@ class JUMPCUT_API GatherBase : public FutureBase {
  private:
   void count_in(FutureBase& child);
   std::exception_ptr last_cancelled() const;
-  bool is_link(const Listener* listener) const noexcept;
 
   GatherChild* children_ = nullptr;
   std::size_t count_ = 0;
   std::size_t added_ = 0;
-  std::size_t expected_ = 0;  // without duplicates
   std::size_t done_ = 0;
   const FutureBase* telling_ = nullptr;  // the child whose turn it is: held once more
   std::exception_ptr cancelled_;         // what cancel() brought, if a child took it
