@@ -234,9 +234,9 @@ TEST_CASE("Channel gives a value that came back to the next who waits") {
   on_loop([] {
     Channel<std::unique_ptr<int>> channel;
     auto first = create_task([&] { return *channel.receive(); });
+    auto second = create_task([&] { return *channel.receive(); });
     settle();
     channel.send(std::make_unique<int>(1));
-    auto second = create_task([&] { return *channel.receive(); });
     first.cancel();
     CHECK_THROWS_AS(await(first), Cancelled);
     CHECK(await(second) == 1);
@@ -253,6 +253,20 @@ TEST_CASE("Channel gives a value that came back to the next who waits") {
     CHECK(*channel.receive() == 2);
     CHECK(*channel.receive() == 3);
     await(sender);
+  });
+}
+
+TEST_CASE("Channel takes back as many values as it handed out, whatever its capacity") {
+  play([] {
+    Channel<int> channel;
+    std::vector<Task<int>> tasks;
+    for (int i = 0; i < 20; ++i) tasks.push_back(create_task([&] { return channel.receive(); }));
+    settle();
+    for (int i = 0; i < 20; ++i) channel.send(i);
+    for (auto& task : tasks) task.cancel();
+    settle();
+    CHECK(channel.size() == 20);
+    for (int i = 0; i < 20; ++i) CHECK(channel.try_receive() == i);
   });
 }
 

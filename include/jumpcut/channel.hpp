@@ -50,7 +50,6 @@ class Channel {
   Channel& operator=(const Channel&) = delete;
   ~Channel() {
     close();
-    receivers_.close();
     handed_.abandon();
   }
 
@@ -88,7 +87,7 @@ class Channel {
   void close() noexcept {
     closed_ = true;
     senders_.close();
-    if (ring_.size() == 0) receivers_.close();
+    receivers_.close();  // none waits while there is a value
   }
   bool is_closed() const noexcept { return closed_; }
 
