@@ -257,7 +257,7 @@ TEST_CASE("Channel gives a value that came back to the next who waits") {
 }
 
 TEST_CASE("Channel takes back as many values as it handed out, whatever its capacity") {
-  play([] {
+  on_loop([] {
     Channel<int> channel;
     std::vector<Task<int>> tasks;
     for (int i = 0; i < 20; ++i) tasks.push_back(create_task([&] { return channel.receive(); }));

@@ -43,6 +43,13 @@ inline std::chrono::nanoseconds elapsed() {
   return jumpcut::get_running_loop().time().time_since_epoch();
 }
 
+/// How many callbacks and waiting tasks a future would tell that it is done.
+inline int listeners_of(const jumpcut::AnyFuture& future) {
+  int count = 0;
+  future.base("listeners_of").for_each_listener([&](auto&) { ++count; });
+  return count;
+}
+
 struct Boom : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
