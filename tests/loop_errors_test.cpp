@@ -102,6 +102,19 @@ TEST_CASE("an exception handler may throw, and may set another one") {
                                Contains("jumpcut: second"));
 }
 
+TEST_CASE("an exception handler may keep the future that it is told of") {
+  jumpcut::run([] {
+    jumpcut::AnyFuture kept;
+    get_running_loop().set_exception_handler(
+        [&](const ErrorContext& context) { kept = context.future; });
+    jumpcut::Future<>().set_exception(std::runtime_error("lost"));
+    const jumpcut::Future<> next;  // would be where that was
+    CHECK(kept.done());
+    CHECK(what(kept.exception()) == "lost");
+    CHECK(!next.done());
+  });
+}
+
 TEST_CASE("without a handler, standard error has the message, the future and the exception") {
   const Ended ended = in_child([] {
     Loop loop;

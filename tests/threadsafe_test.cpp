@@ -155,6 +155,51 @@ TEST_CASE("a task of one loop can wait for a task of another") {
   });
 }
 
+TEST_CASE("a loop waits for a timer in one go, also where a post has come or had woken it") {
+  jumpcut::run([] {
+    jumpcut::Loop& loop = jumpcut::get_running_loop();
+    const auto check = [&] {
+      const auto before = loop.stats();
+      sleep(3ms);
+      CHECK(loop.stats().polls - before.polls <= 1);
+      CHECK(loop.stats().ticks - before.ticks <= 5);
+    };
+    check();
+    std::thread([&] { loop.call_soon_threadsafe([] {}); }).join();
+    check();
+    const jumpcut::Future<> future;
+    std::thread thread([&] {
+      std::this_thread::sleep_for(1ms);  // so that it most probably sleeps
+      loop.call_soon_threadsafe([&] { future.set_result(); });
+    });
+    await(future);
+    thread.join();
+    check();
+  });
+}
+
+TEST_CASE("what is posted as a loop goes to sleep keeps it awake") {
+  /// Stands still, and has a thread post while the loop finds that there is nothing else to do.
+  struct Interfering final : jumpcut::Clock {
+    jumpcut::TimePoint now() noexcept override { return jumpcut::TimePoint(1s); }
+    bool jump_to(jumpcut::TimePoint) override {
+      if (post != nullptr) std::thread(std::exchange(post, nullptr)).join();
+      return false;
+    }
+    std::function<void()> post;
+  } clock;
+  jumpcut::run(
+      [&] {
+        jumpcut::Loop& loop = jumpcut::get_running_loop();
+        const auto timer = loop.call_later(1h, [] {});
+        const jumpcut::Future<int> future;
+        clock.post = [&] { loop.call_soon_threadsafe([&] { future.set_result(7); }); };
+        CHECK(await(future) == 7);
+        timer.cancel();
+      },
+      {.clock = &clock});
+}
+
 TEST_CASE("when the loop closes first, the future fails, and nobody hangs") {
   std::optional<jumpcut::Loop> loop(std::in_place);
   const auto unborn = run_coroutine_threadsafe([] { return 1; }, *loop);

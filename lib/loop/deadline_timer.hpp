@@ -16,10 +16,7 @@ class DeadlineTimer final : public Timer {
       : loop_(loop), expire_(expire), scope_(scope) {}
   ~DeadlineTimer() { clear(); }
 
-  void clear() noexcept {
-    loop_.cancel_timer(*this);
-    place = nowhere;
-  }
+  void clear() noexcept { loop_.cancel_timer(*this); }
   /// Once it is cleared. A deadline that has passed has its turn behind what is ready now.
   void set(TimePoint when) {
     if (when <= loop_.now()) {

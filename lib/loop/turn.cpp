@@ -208,11 +208,7 @@ void LoopState::cancel_timer(Timer& timer) noexcept {
   const Entry entry(timer);
   ReadyQueue& ready = core.ready;
   std::uint64_t place = timer.place;
-  if (place < ready.head && !random_.has_value()) {  // its turn was
-    timer.place = Timer::nowhere;
-    return;
-  }
-  if (place < ready.head || ready.slots[place & ready.mask].address() != entry.address()) {
+  if (ready.slots[place & ready.mask].address() != entry.address()) {
     place = ready.head;  // shuffled
     while (place != ready.tail && ready.slots[place & ready.mask].address() != entry.address()) {
       ++place;
