@@ -215,6 +215,18 @@ TEST_CASE("a long circle is named in short") {
   CHECK(text.size() < 10000);
 }
 
+TEST_CASE("a circle that can be named in full is") {
+  const std::string text = deadlock_of([] {
+    std::vector<Task<>> tasks(21);
+    for (std::size_t i = 0; i < tasks.size(); ++i) {
+      tasks[i] = create_task([&, i] { await(tasks[(i + 1) % tasks.size()]); });
+    }
+    await(tasks[0]);
+  });
+  CHECK(count(text, ", that for ") == 20);
+  CHECK_THAT(text, !Contains("many others"));
+}
+
 TEST_CASE("a loop that was in a deadlock can be made to go on") {
   VirtualClock clock;
   Loop loop({.clock = &clock});

@@ -77,6 +77,24 @@ TEST_CASE("in debug mode a task's step that takes long is reported with the task
                            "Executing task 'Task-1' took 1.000 s"});
 }
 
+TEST_CASE(
+    "a slow step that is neither a task's nor a given callback's is a callback without a name") {
+  struct Value {
+    VirtualClock* clock;
+    explicit Value(VirtualClock& slow) noexcept : clock(&slow) {}
+    Value(const Value& other) : clock(std::exchange(const_cast<Value&>(other).clock, nullptr)) {
+      if (clock != nullptr) std::exchange(clock, nullptr)->advance(150ms);
+    }
+    Value(Value&&) = default;
+  };
+  const Reports reports = debug_reports_of([](VirtualClock& clock) {
+    get_running_loop().call_soon([] {});
+    const auto task = create_task([&] { return Value(clock); });
+    await(jumpcut::gather_future(task));  // which copies the value, as somebody else may ask for it
+  });
+  CHECK(reports == Reports{"Executing a callback took 0.150 s"});
+}
+
 TEST_CASE("a slow step is reported even if its task ends there") {
   const Reports reports = debug_reports_of([](VirtualClock& clock) {
     create_task([&] { clock.advance(1s); }, {.name = "short"}).detach();

@@ -27,7 +27,6 @@ void SlowSteps::begins(Entry entry) noexcept {
   name_.clear();
   loop_.space->callback = nullptr;
   try {
-    if (tick_.number != loop_.core.ticks) end_tick();
     // It may be gone when its step has ended.
     if (entry.is_fiber()) {
       const TaskBase* task = TaskBase::of(entry.fiber());
@@ -38,7 +37,6 @@ void SlowSteps::begins(Entry entry) noexcept {
     }
   } catch (const std::bad_alloc&) {  // named as a callback, then
   }
-  tick_.number = loop_.core.ticks;
   began_ = loop_.now();
   under_way_ = true;
 }

@@ -33,7 +33,6 @@ class SlowSteps final : public StepObserver {
   TimePoint began_{};
   bool under_way_ = false;
   struct Tick {
-    std::uint64_t number = 0;
     std::uint64_t steps = 0;
     std::chrono::nanoseconds took{};
     bool has_slow_one = false;
