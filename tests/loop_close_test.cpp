@@ -187,6 +187,25 @@ TEST_CASE("somebody who stops the loop while it ends its tasks does not stop tha
   CHECK(cleaned);
 }
 
+TEST_CASE("close ends the generators that are left, whose clean-up may wait") {
+  VirtualClock clock;
+  Loop loop({.clock = &clock});
+  Log log;
+  jumpcut::Generator<int> generator([&](jumpcut::Yield<int>& yield) {
+    try {
+      yield(1);
+    } catch (const jumpcut::GeneratorExit&) {
+      sleep(1s);
+      log("cleaned");
+      throw;
+    }
+  });
+  loop.run_until_complete([&] { generator.next(); });
+  CHECK(log.text().empty());
+  loop.close();
+  CHECK(log.text() == "cleaned");
+}
+
 TEST_CASE("tasks that refuse to end are named after shutdown_timeout, and left as they are") {
   if (sanitized) return;  // they leak
   const Ended ended = in_child([] {

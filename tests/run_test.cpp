@@ -235,21 +235,35 @@ TEST_CASE("a task that is ready when main ends is cancelled before it goes on") 
   CHECK(log.text() == "0 1 2");
 }
 
-TEST_CASE("callbacks that main leaves have the turns that asyncio gives them") {
+TEST_CASE("callbacks that main leaves, or a task, have the turns that asyncio gives them") {
   int turns = 0;
-  run([&] {
-    static Loop* loop;
-    loop = &get_running_loop();
-    struct Again {
-      int& turns;
-      void operator()() const {
-        ++turns;
-        loop->call_soon(Again{turns});
-      }
-    };
-    loop->call_soon(Again{turns});
-  });
+  struct Again {
+    int& turns;
+    Loop& loop;
+    void operator()() const {
+      ++turns;
+      loop.call_soon(*this);
+    }
+  };
+  const auto begin = [&] {
+    Loop& loop = get_running_loop();
+    loop.call_soon(Again{turns, loop});
+  };
+  run(begin);
   CHECK(turns == 5);
+  turns = 0;
+  run([&] {
+    create_task([&] {
+      try {
+        sleep(1h);
+      } catch (const jumpcut::Cancelled&) {
+        begin();
+        throw;
+      }
+    }).detach();
+    sleep(0s);
+  });
+  CHECK(turns == 6);
 }
 
 TEST_CASE("while tasks end there is no task but those") {
