@@ -188,6 +188,16 @@ TEST_CASE("a deadlock tells who has a lock: the task itself, one that has ended,
                lock.lock();
              }),
              Contains("task 'Task-1' waits for Lock.lock():"));
+  CHECK_THAT(deadlock_of([] {
+               Lock lock;
+               lock.lock();
+               const auto next = create_task([&] { lock.lock(), await(Future<>()); });
+               ticks();
+               lock.unlock();
+               ticks();
+               lock.lock();
+             }),
+             Contains("task 'Task-1' waits for Lock.lock(), held by task 'Task-2'"));
   jumpcut::Condition condition;
   CHECK_THAT(deadlock_of([&] {
                const auto task = create_task([&] {

@@ -7,6 +7,7 @@
 #include "log.hpp"
 
 #include <chrono>
+#include <cstdio>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -298,6 +299,31 @@ TEST_CASE("a loop that is destroyed inside another's run can't run its tasks, an
       },
       {.clock = &clock});
   CHECK(destroyed == 2);
+}
+
+TEST_CASE("a generator that its loop could not end outlives it, and does not go on") {
+  const auto ended = in_child([] {
+    {
+      jumpcut::Generator<int> generator([](jumpcut::Yield<int>& yield) {
+        for (int i = 0;; ++i) yield(i);
+      });
+      Loop loop;
+      loop.run_until_complete([&] { generator.next(); });
+      jumpcut::run([&] {
+        loop.close();  // it can't run in here
+        try {
+          generator.next();
+        } catch (const RuntimeError& error) {
+          std::printf("%s\n", error.what());
+        }
+      });
+    }
+    std::fflush(stdout);
+    _exit(0);  // the stack is left as it is
+  });
+  INFO(ended.output);
+  CHECK(ended.exit_code == 0);
+  CHECK_THAT(ended.output, Contains("begun in a loop that is closed"));
 }
 
 TEST_CASE("a forked child can neither run its parent's loop nor harm it") {
