@@ -373,6 +373,27 @@ TEST_CASE("a cancelled scope cancels the task that is awaited inside it") {
   });
 }
 
+TEST_CASE("what a cancelled scope waits for is told once, and not again by a scope inside") {
+  on_loop([] {
+    CancelScope outer;
+    CancelScope inner;
+    bool cleaned = false;
+    const auto child = create_task([&] {
+      CHECK(is_cancelled([] { sleep(1h); }));
+      sleep(1s);
+      cleaned = true;
+    });
+    const auto canceller = create_task([&] {
+      sleep(1s);
+      outer.cancel();
+      sleep(500ms);
+      inner.cancel();
+    });
+    cancel_scope(outer, [&] { cancel_scope(inner, [&] { await(child); }); });
+    CHECK(cleaned);
+  });
+}
+
 TEST_CASE("a scope reaches its own task only") {
   on_loop([] {
     CancelScope scope;

@@ -2,6 +2,7 @@
 
 #include <jumpcut/cancelled.hpp>
 
+#include <jumpcut/gather.hpp>
 #include <jumpcut/loop.hpp>
 #include <jumpcut/task_group.hpp>
 
@@ -401,6 +402,21 @@ TEST_CASE("cancelled tasks are reported to nobody") {
     task.cancel();
     ticks(3);
     CHECK(task.cancelled());
+  });
+  CHECK(reports.empty());
+}
+
+TEST_CASE("an exception that a cancellation takes the place of counts as taken") {
+  std::vector<std::string> reports;
+  on_loop([&] {
+    get_running_loop().set_exception_handler(
+        [&](const ErrorContext& context) { reports.push_back(context.message); });
+    const auto task =
+        create_task([] { jumpcut::gather([] { throw std::runtime_error("lost"); }); });
+    ticks(2);
+    task.cancel();  // the gather has nothing to cancel any more, and fails a tick later
+    CHECK(is_cancelled([&] { await(task); }));
+    ticks(2);
   });
   CHECK(reports.empty());
 }

@@ -5,6 +5,7 @@
 #include "child.hpp"
 #include "on_loop.hpp"
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -233,6 +234,26 @@ TEST_CASE("an Event may go as soon as it has woken everybody") {
     await(a);
     await(b);
     CHECK(passed == 2);
+  });
+}
+
+TEST_CASE("who was woken by an Event that is gone leaves another in its place alone") {
+  on_loop([] {
+    const auto event = std::make_unique<Event>();
+    const auto wait = [&] { event->wait(); };
+    const auto woken = create_task(wait);
+    ticks();
+    const auto waiting = create_task(wait);  // begins before the other goes on
+    event->set();
+    std::destroy_at(event.get());
+    std::construct_at(event.get());
+    ticks();
+    CHECK(woken.done());
+    const auto last = create_task(wait);
+    ticks();
+    event->set();
+    await(waiting);
+    await(last);
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -150,7 +151,9 @@ TEST_CASE("an eventfd that is full wakes as well") {
   const std::uint64_t most = ~std::uint64_t{0} - 1;
   REQUIRE(write(q.queue.fd(), &most, sizeof most) == sizeof most);
   REQUIRE(q.queue.prepare_to_sleep());
+  errno = 42;
   q.push_all();
+  CHECK(errno == 42);  // the poster's own
   CHECK(is_readable(q.queue.fd()));
   q.queue.awake();
   q.queue.drain();

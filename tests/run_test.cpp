@@ -5,8 +5,10 @@
 #include "child.hpp"
 #include "log.hpp"
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdint>
 #include <exception>
 #include <future>
 #include <memory>
@@ -14,6 +16,8 @@
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
@@ -456,6 +460,30 @@ TEST_CASE("a main that uncancelled, or was cancelled by others too, ends as canc
           }
           return "nothing";
         }) == "cancelled");
+}
+
+TEST_CASE("SIGINT leaves errno alone, even where it can't wake the loop") {
+  CHECK(interrupted([] {
+          int error = 0;
+          try {
+            run([&] {
+              // Eventfds that take no more: writing to them is an error.
+              for (int fd = 3; fd < 100; ++fd) {
+                char name[32] = {};
+                const std::string link = "/proc/self/fd/" + std::to_string(fd);
+                if (readlink(link.c_str(), name, sizeof name - 1) < 0) continue;
+                if (std::string(name) != "anon_inode:[eventfd]") continue;
+                const std::uint64_t most = ~std::uint64_t{1};
+                expect(write(fd, &most, sizeof most) == sizeof most, "it is filled");
+              }
+              errno = 42;
+              std::raise(SIGINT);
+              error = errno;
+            });
+          } catch (const Interrupted&) {
+          }
+          return std::to_string(error);
+        }) == "42");
 }
 
 TEST_CASE("SIGINT that comes when main is ending is not lost") {

@@ -9,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "child.hpp"
 #include "group_errors.hpp"
 #include "on_loop.hpp"
 
@@ -394,6 +395,17 @@ TEST_CASE("a scope cuts TaskGroup.start short, and an error of the task then is 
           }) == "clean-up");
     CHECK(elapsed() == 1s);
   });
+}
+
+TEST_CASE("a TaskGroup that is destroyed while it is entered ends the program and says so") {
+  const Ended ended = in_child([] {
+    on_loop([] {
+      auto group = std::make_unique<TaskGroup>();
+      task_group(*group, [&] { group.reset(); });
+    });
+  });
+  CHECK(ended.signal == SIGABRT);
+  CHECK_THAT(ended.output, Catch::Contains("a TaskGroup is destroyed while its tasks run"));
 }
 
 TEST_CASE("TaskGroup.start is refused where create_task is") {

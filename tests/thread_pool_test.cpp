@@ -114,6 +114,15 @@ TEST_CASE("ThreadPool starts a thread when a job comes and none is idle, up to m
   CHECK(gate.arrived == 5);
 }
 
+TEST_CASE("ThreadPool starts no thread for a job that an idle one can run") {
+  ThreadPool pool({.max_workers = 30});
+  for (int i = 0; i < 30; ++i) {
+    pool.submit([] {}).get();
+    std::this_thread::sleep_for(1ms);  // for the thread to be idle again, most often
+  }
+  CHECK(pool.worker_count() < 30);
+}
+
 TEST_CASE("one thread runs jobs in the order in which they were submitted") {
   ThreadPool pool({.max_workers = 1});
   std::string order;

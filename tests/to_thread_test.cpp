@@ -114,6 +114,24 @@ TEST_CASE("a virtual clock waits for a thread that works, before it goes on") {
   });
 }
 
+TEST_CASE("a virtual clock does not wait for a thread whose call was cancelled") {
+  std::atomic<bool> begun{false};
+  std::atomic<bool> go{false};
+  run_virtually([&] {
+    auto caller = create_task([&] {
+      to_thread([&] {
+        begun = true;
+        while (!go) std::this_thread::yield();
+      });
+    });
+    while (!begun) sleep(0s);
+    caller.cancel();
+    CHECK_THROWS_AS(await(caller), Cancelled);
+    sleep(1h);
+    go = true;
+  });
+}
+
 TEST_CASE("idle threads of a pool don't hide a deadlock") {
   CHECK_THROWS_AS(run_virtually([] {
                     for (int i = 0; i < 20; ++i) to_thread([] {});

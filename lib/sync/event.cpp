@@ -9,7 +9,6 @@ void Event::wait_for_set(impl::TaskBase& task) {
 }
 
 void Event::set() {
-  if (set_) return;
   waiters_.check_can_wake("Event.set");
   set_ = true;
   waiters_.wake_all();
