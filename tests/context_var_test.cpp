@@ -450,6 +450,42 @@ TEST_CASE("a value lives as long as a context that holds it") {
   });
 }
 
+TEST_CASE("a context goes when neither it nor a task of it is left") {
+  ContextVar<std::shared_ptr<int>> shared("shared", nullptr);
+  const auto value = std::make_shared<int>(1);
+  on_loop([&] {
+    {
+      const Context context;
+      context.run([&] { shared.set(value); });
+      await(create_task([] {}, {.context = &context}));
+      CHECK(value.use_count() == 2);
+    }
+    ticks();
+    CHECK(value.use_count() == 1);
+  });
+}
+
+TEST_CASE("a generator that is destroyed cleans up in the context of who does that") {
+  on_loop([] {
+    std::string seen;
+    auto generator = std::make_unique<Generator<int>>([&](jumpcut::Yield<int>& yield) {
+      struct Leaving {
+        std::string& seen;
+        ~Leaving() { seen = who.get(); }
+      } const leaving{seen};
+      yield(1);
+    });
+    const auto first = create_task([&] {
+      who.set("first");
+      generator->next();
+    });
+    await(first);
+    who.set("last");
+    generator.reset();
+    CHECK(seen == "last");
+  });
+}
+
 TEST_CASE("many variables in one context do not get mixed up") {
   apart([] {
     std::vector<std::unique_ptr<ContextVar<int>>> all;

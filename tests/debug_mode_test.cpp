@@ -95,6 +95,18 @@ TEST_CASE(
   CHECK(reports == Reports{"Executing a callback took 0.150 s"});
 }
 
+TEST_CASE("a handle that an exception drops is not reported: the exception is the news") {
+  const Reports reports = debug_reports_of([](VirtualClock&) {
+    const Future<> gate;
+    const auto fail = [&] {
+      const Task<> task = begin_parked(gate);
+      throw std::runtime_error("news");
+    };
+    CHECK_THROWS_WITH(fail(), "news");
+  });
+  CHECK(reports.empty());
+}
+
 TEST_CASE("a slow step is reported even if its task ends there") {
   const Reports reports = debug_reports_of([](VirtualClock& clock) {
     create_task([&] { clock.advance(1s); }, {.name = "short"}).detach();

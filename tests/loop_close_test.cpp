@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -372,6 +373,26 @@ TEST_CASE("a forked child can neither run its parent's loop nor harm it") {
   CHECK(posted);
   close(ends[0]);
   close(ends[1]);
+}
+
+TEST_CASE("a forked child may close its parent's Runner") {
+  const auto ended = in_child([] {
+    jumpcut::Runner runner;
+    runner.run([] {
+      create_task([] { sleep(1h); }).detach();
+      sleep(0s);
+    });
+    const pid_t child = fork();
+    if (child == 0) {
+      runner.close();
+      _exit(3);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    expect(WIFEXITED(status) && WEXITSTATUS(status) == 3, "it is closed");
+  });
+  INFO(ended.output);
+  CHECK(ended.exit_code == 0);
 }
 
 TEST_CASE("a child that is forked inside a task can't wait there") {

@@ -4,6 +4,7 @@
 
 #include <jumpcut/lowlevel/park.hpp>
 
+#include <cfenv>
 #include <memory>
 #include <string>
 #include <thread>
@@ -221,6 +222,19 @@ TEST_CASE("jobs that never park run one after another on one stack") {
   }
   clean.scheduler.run();
   CHECK(std::vector<const void*>(100, tops[0]) == tops);
+}
+
+TEST_CASE("a job that comes upon another's stack has none of its rounding mode") {
+  Clean clean;
+  int mode = -1;
+  clean.scheduler.spawn([&] {
+    yield();  // the other job ends, and its stack is kept for the next
+    spawn([&] { mode = std::fegetround(); });
+    yield();
+  });
+  clean.scheduler.spawn([] { std::fesetround(FE_DOWNWARD); });
+  clean.scheduler.run();
+  CHECK(mode == FE_TONEAREST);
 }
 
 TEST_CASE("an exception from a callback comes out of run(), and nothing is lost") {

@@ -308,7 +308,6 @@ void TaskBase::end_unstarted() noexcept {
 void TaskBase::end_fiber(Core& core, lowlevel::Fiber& fiber) noexcept {
   fiber.task_ = nullptr;
   fiber.context_ = core.running->context_;
-  fiber.interrupted_ = false;
   SchedulerDoor::visit_aside(core, fiber);
 }
 
