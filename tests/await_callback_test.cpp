@@ -493,6 +493,7 @@ TEST_CASE("await_callback outside a task throws before start is called") {
 }
 
 TEST_CASE("a callback that nobody will call is a deadlock that names where it is awaited") {
+  if (EMULATED) return;  // the emulator has a thread of its own, which might call it
   std::optional<Done<int>> kept;
   try {
     run_virtually([&] { await_callback<int>([&](auto done) { kept = done; }); });

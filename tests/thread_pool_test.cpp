@@ -335,6 +335,7 @@ TEST_CASE("a pool has four threads more than the process may use processors, as 
 }
 
 TEST_CASE("a forked process has none of a pool's threads: it is told so, and doesn't hang") {
+  if (EMULATED) return;
   ThreadPool pool({.max_workers = 2});
   Gate gate;
   const auto job = pool.submit(gate.job());
@@ -379,6 +380,7 @@ TEST_CASE("a loop whose pool has threads can be closed in a forked process") {
 }
 
 TEST_CASE("a job that ends its thread ends the program, which says why") {
+  if (EMULATED) return;
   const Ended ended = in_child([] {
     ThreadPool pool;
     pool.submit([] { pthread_exit(nullptr); }).get();
