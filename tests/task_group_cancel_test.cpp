@@ -119,7 +119,7 @@ TEST_CASE("TaskGroup.cancel between the end of the last task and the group's doe
   on_loop([] {
     const auto parent = current_task();
     TaskGroup group;
-    std::uint32_t cancelling = 1;
+    int cancelling = 1;
     task_group(group, [&] {
       group.create_task([] {}).add_done_callback([&] {
         group.cancel();
