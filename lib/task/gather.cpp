@@ -6,24 +6,6 @@ namespace jumpcut::impl {
 
 GatherBase::~GatherBase() = default;
 
-void GatherBase::add(Ref<FutureBase> future) {
-  check_same_loop(*space_, *future, "gather");
-  GatherChild& child = children_[added_++];
-  child.future = std::move(future);
-  FutureBase& base = *child.future;
-  if (base.is_done()) {
-    child.was_done = any_was_done_ = true;
-  } else {
-    add_ref();
-    try {
-      child.link.watch(base, *this);
-    } catch (...) {
-      drop_ref();
-      throw;
-    }
-  }
-}
-
 void GatherBase::begin() {
   if (count_ == 0) return collect(), finish();
   if (!any_was_done_) return;

@@ -54,7 +54,18 @@ class JUMPCUT_API GatherBase : public FutureBase {
     count_ = count;
   }
   /// The next one. Throws ValueError if it belongs to another loop.
-  void add(Ref<FutureBase> future);
+  [[gnu::always_inline]] void add(Ref<FutureBase>&& future) {
+    FutureBase& base = *future;
+    check_same_loop(*space_, base, "gather");
+    GatherChild& child = children_[added_++];
+    child.future = std::move(future);
+    if (base.is_done()) {
+      child.was_done = any_was_done_ = true;
+    } else {
+      child.link.watch(base, *this);
+      add_ref();
+    }
+  }
   /// After the last one: takes notice of those that were done.
   void begin();
   /// It will not begin.
@@ -209,7 +220,7 @@ class GatherRange final : public Valued<GatherBase, GatheredVector<results, T>> 
   }
 
   /// Children are made one by one: memory that is written is written once while it is at hand.
-  void push(Ref<FutureBase> future) {
+  [[gnu::always_inline]] void push(Ref<FutureBase>&& future) {
     new (first() + pushed_++) GatherChild;
     this->add(std::move(future));
   }

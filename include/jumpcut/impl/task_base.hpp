@@ -206,6 +206,11 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   void end_unstarted() noexcept override;
   bool end_without_stack() noexcept override;
   void dispose() noexcept final { drop_ref(); }
+  /// Its destructor has something to do, beside the value's.
+  bool holds_something() const noexcept {
+    return error_ != nullptr || request_ != nullptr || own_context_.bindings() != nullptr ||
+           has_function_ || name != nullptr || context_ != &own_context_;
+  }
   void drop_extras() noexcept {
     if (name != nullptr || context_ != &own_context_) [[unlikely]]
       free_extras();

@@ -115,8 +115,10 @@ class TaskOf final : public Valued<TaskBase, T> {
   }
   void destroy() noexcept override {
     TaskSpace& space = *this->space_;
-    this->drop_extras();
-    this->~TaskOf();
+    if (!(std::is_void_v<T> || std::is_trivially_destructible_v<T>) || this->holds_something()) {
+      this->drop_extras();
+      this->~TaskOf();
+    }
     space.give_back(this, sizeof(TaskOf));
   }
   ~TaskOf() { drop_function(); }
