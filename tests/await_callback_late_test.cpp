@@ -15,6 +15,7 @@
 #include <catch2/catch.hpp>
 
 #include "child.hpp"
+#include "on_loop.hpp"
 
 using jumpcut::await;
 using jumpcut::await_callback;
@@ -25,14 +26,6 @@ using jumpcut::sleep;
 using namespace std::chrono_literals;
 
 namespace {
-
-template <class Function>
-void run_virtually(Function&& function) {
-  jumpcut::VirtualClock clock;
-  jumpcut::RunOptions options;
-  options.clock = &clock;
-  jumpcut::run(std::forward<Function>(function), options);
-}
 
 /// How many there are.
 struct Counted {
@@ -55,7 +48,7 @@ TEST_CASE("a callback may come after the loop's end") {
   std::optional<Done<Counted>> kept;
   std::optional<Done<Counted>> used;
   int late = 0;
-  run_virtually([&] {
+  on_loop([&] {
     auto task = create_task([&] {
       await_callback<Counted>([&](auto done) { kept = done; },
                               {.on_late = [&](Counted&&) { ++late; }});
@@ -136,7 +129,7 @@ TEST_CASE("a result that was posted to a loop that never runs again goes to on_l
     loop.run_until_complete([] { sleep(0s); });
     in_a_thread([&] { (*std::exchange(kept, {}))(Counted()); });
     expect(late == 0, "the task may still take it");
-    run_virtually([&] { loop.close(); });  // where it can't run
+    on_loop([&] { loop.close(); });  // where it can't run
     expect(late == 1, "nobody can take it");
     expect(Counted::alive == 0, "nothing is left");
     _exit(0);  // the task's stack is left as it is
@@ -146,7 +139,7 @@ TEST_CASE("a result that was posted to a loop that never runs again goes to on_l
 }
 
 TEST_CASE("a result that was posted for a wait that is over lets no later wait go on") {
-  run_virtually([] {
+  on_loop([] {
     std::optional<Done<int>> kept;
     std::string order;
     auto task = create_task([&] {
@@ -173,7 +166,7 @@ TEST_CASE("a result that was posted for a wait that is over lets no later wait g
 }
 
 TEST_CASE("what on_late holds is let go once nothing can come late any more") {
-  run_virtually([] {
+  on_loop([] {
     const auto held = std::make_shared<int>();
     std::optional<Done<int>> kept;
     CHECK(await_callback<int>(
@@ -197,7 +190,7 @@ TEST_CASE("a callback that was called hides no deadlock, whatever threads there 
     std::atomic<bool> over{false};
     std::thread bystander([&] { over.wait(false); });
     try {
-      run_virtually([] {
+      on_loop([] {
         await_callback<int>([](auto done) { done(1); });
         await(jumpcut::Future<>());
       });
