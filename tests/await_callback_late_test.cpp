@@ -15,6 +15,7 @@
 #include <catch2/catch.hpp>
 
 #include "child.hpp"
+#include "counted.hpp"
 #include "on_loop.hpp"
 
 using jumpcut::await;
@@ -26,17 +27,6 @@ using jumpcut::sleep;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// How many there are.
-struct Counted {
-  static inline std::atomic<int> alive{0};
-  Counted() { ++alive; }
-  Counted(const Counted&) { ++alive; }
-  Counted(Counted&&) noexcept { ++alive; }
-  Counted& operator=(const Counted&) = default;
-  Counted& operator=(Counted&&) = default;
-  ~Counted() { --alive; }
-};
 
 void in_a_thread(const std::function<void()>& function) {
   std::thread(function).join();

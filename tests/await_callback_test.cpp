@@ -20,6 +20,7 @@
 #include <catch2/catch.hpp>
 
 #include "child.hpp"
+#include "counted.hpp"
 
 using jumpcut::await;
 using jumpcut::await_callback;
@@ -58,17 +59,6 @@ std::size_t resident_pages() {
   std::ifstream("/proc/self/statm") >> all >> resident;
   return resident;
 }
-
-/// How many there are.
-struct Counted {
-  static inline std::atomic<int> alive{0};
-  Counted() { ++alive; }
-  Counted(const Counted&) { ++alive; }
-  Counted(Counted&&) noexcept { ++alive; }
-  Counted& operator=(const Counted&) = default;
-  Counted& operator=(Counted&&) = default;
-  ~Counted() { --alive; }
-};
 
 }  // namespace
 
