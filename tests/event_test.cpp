@@ -50,10 +50,9 @@ TEST_CASE("Event.wait returns at once if it is set, and does not switch") {
   on_loop([] {
     Event event;
     event.set();
-    bool other = false;
-    get_running_loop().call_soon([&] { other = true; });
+    const OthersTurn others;
     event.wait();
-    CHECK(!other);
+    CHECK(!others.came());
   });
 }
 

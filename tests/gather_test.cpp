@@ -113,14 +113,13 @@ TEST_CASE("the same future given twice to gather counts as one") {
 
 TEST_CASE("gather of nothing is done at once") {
   on_loop([] {
-    bool ran = false;
-    get_running_loop().call_soon([&] { ran = true; });
+    const OthersTurn others;
     CHECK(gather_future().done());
     CHECK(gather() == std::tuple<>());
     CHECK(gather(std::vector<Task<int>>()).empty());
     CHECK(gather_results(std::vector<Task<int>>()).empty());
     gather(std::vector<Task<>>());
-    CHECK(!ran);
+    CHECK(!others.came());
   });
 }
 
@@ -129,10 +128,9 @@ TEST_CASE("gather of what is done already does not switch") {
     const auto a = create_task([] { return 1; });
     const auto b = create_task([] { return 2; });
     await(a), await(b);
-    bool ran = false;
-    get_running_loop().call_soon([&] { ran = true; });
+    const OthersTurn others;
     CHECK(gather(a, b) == std::tuple(1, 2));
-    CHECK(!ran);
+    CHECK(!others.came());
   });
 }
 

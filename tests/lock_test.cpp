@@ -65,10 +65,9 @@ TEST_CASE("std::unique_lock locks a Lock for a scope, also if it is left by an e
 TEST_CASE("Lock.lock of an unlocked lock does not switch") {
   on_loop([] {
     Lock lock;
-    bool other = false;
-    get_running_loop().call_soon([&] { other = true; });
+    const OthersTurn others;
     lock.lock();
-    CHECK(!other);
+    CHECK(!others.came());
     lock.unlock();
   });
 }

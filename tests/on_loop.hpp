@@ -10,6 +10,7 @@
 #include <jumpcut/task.hpp>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -37,6 +38,19 @@ inline void ticks(int count = 1) {
 inline void settle() {
   jumpcut::sleep(1ns);
 }
+
+/// Whether anything else had its turn since.
+class OthersTurn {
+ public:
+  OthersTurn() {
+    jumpcut::get_running_loop().call_soon([came = came_] { *came = true; });
+  }
+
+  bool came() const { return *came_; }
+
+ private:
+  std::shared_ptr<bool> came_ = std::make_shared<bool>(false);  // it may come when the test is over
+};
 
 /// How much time has passed on the loop's clock, which is virtual.
 inline std::chrono::nanoseconds elapsed() {

@@ -130,13 +130,12 @@ TEMPLATE_TEST_CASE("an item that could not be put is still the caller's", "",
 TEST_CASE("put and get that need not wait don't switch") {
   on_loop([] {
     Queue<int> queue(1);
-    bool other = false;
-    get_running_loop().call_soon([&] { other = true; });
+    const OthersTurn others;
     queue.put(1);
     CHECK(queue.get() == 1);
     queue.task_done();
     queue.join();
-    CHECK(!other);
+    CHECK(!others.came());
   });
 }
 

@@ -55,10 +55,9 @@ TEST_CASE("shield of what is done does not switch, and is no other future") {
     const auto task = create_task([] { return 1; });
     await(task);
     CHECK(shield_future(task) == task);
-    bool ran = false;
-    get_running_loop().call_soon([&] { ran = true; });
+    const OthersTurn others;
     CHECK(shield(task) == 1);
-    CHECK(!ran);
+    CHECK(!others.came());
   });
 }
 
