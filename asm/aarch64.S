@@ -156,9 +156,10 @@ FUNCTION jumpcut_control, hidden
         ret
 END jumpcut_control
 
-// void jumpcut_set_control(uint64_t control /*x0*/)
+// void jumpcut_set_control(const Saved* like /*x0*/)
 FUNCTION jumpcut_set_control, hidden
         hint    #34
+        ldr     x0, [x0, #JC_CONTROL]
         mrs     x1, fpcr
         cmp     x0, x1
         b.eq    1f

@@ -191,21 +191,16 @@ FUNCTION jumpcut_control, hidden
         ret
 END jumpcut_control
 
-// void jumpcut_set_control(uint64_t control /*rdi*/)
-// Puts them in force; costs little if they are already.
+// void jumpcut_set_control(const Saved* like /*rdi*/)
+// Puts those of a parked context in force; costs little if they are already.
 FUNCTION jumpcut_set_control, hidden
         endbr64
-        movl    %edi, -16(%rsp)
-        shrq    $32, %rdi
-        movl    %edi, -12(%rsp)
-        leaq    -16-JC_CONTROL(%rsp), %rsi
-        leaq    -8-JC_CONTROL(%rsp), %rdi
-        stmxcsr JC_CONTROL(%rdi)
-        fnstcw  JC_CONTROL+4(%rdi)
-        IF_CONTROL_UNLIKE %rdi, %rsi, 3f
+        leaq    -8-JC_CONTROL(%rsp), %rsi
+        stmxcsr JC_CONTROL(%rsi)
+        fnstcw  JC_CONTROL+4(%rsi)
+        IF_CONTROL_UNLIKE %rsi, %rdi, 3f
         ret
-3:      ldmxcsr JC_CONTROL(%rsi)
-        fldcw   JC_CONTROL+4(%rsi)
+3:      LOAD_CONTROL %rdi
         ret
 END jumpcut_set_control
 

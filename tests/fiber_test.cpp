@@ -243,6 +243,21 @@ TEST_CASE("a job that follows on the same stack begins afresh") {
   CHECK(seen == std::vector<int>{0, FE_TONEAREST, 0, FE_TONEAREST, 0, FE_TONEAREST, FE_TONEAREST});
 }
 
+TEST_CASE("a job that asked for no traps leaves no division behind that traps the next") {
+  feenableexcept(FE_DIVBYZERO);  // so the scheduler's fibers begin with it
+  Scheduler scheduler;
+  volatile long double zero = 0;
+  volatile long double result = 0;
+  scheduler.spawn([&] {
+    fedisableexcept(FE_DIVBYZERO);
+    result = 1 / zero;
+  });
+  scheduler.spawn([&] { result = zero + 1; });
+  scheduler.run();
+  fedisableexcept(FE_DIVBYZERO);
+  CHECK(result == 1.0L);
+}
+
 TEST_CASE("each fiber has its own fiber-local values, destroyed when it ends, the newest first") {
   static std::string log;
   log.clear();

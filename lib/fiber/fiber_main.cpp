@@ -27,6 +27,23 @@ namespace {
 
 }  // namespace
 
+/// A fiber whose job is done takes the next one if that is what comes next; so jobs that never park
+/// run one after another on one hot stack. Otherwise it waits for one as the spare fiber, so that
+/// ending a fiber and beginning one are a mere switch. Returns false if it is not needed.
+inline bool Scheduler::next_job(Fiber& fiber) noexcept {
+  if (!reuse_ || fiber.pool_ != usual_pool_) return false;
+  if (!has_next() || !ready.front().is_job()) return wait_for_job(fiber);
+  impl::Job& job = ready.front().job();
+  if (job.pool != usual_pool_ || job.withdrawn) return wait_for_job(fiber);
+  fiber.job_ = &job;
+  ready.pop();
+  fiber.done_ = false;
+  fiber.wait_ = nullptr;
+  *error_number = 0;
+  impl::jumpcut_set_control(&hub.saved_);
+  return true;
+}
+
 /// The outermost function of every fiber: runs one job after the other.
 void Scheduler::fiber_main(void* argument, void*) {
   Fiber& fiber = *static_cast<Fiber*>(argument);
@@ -59,23 +76,6 @@ void Scheduler::run_job(Fiber& fiber) noexcept {
   --alive_;
 }
 
-/// A fiber whose job is done takes the next one if that is what comes next; so jobs that never park
-/// run one after another on one hot stack. Otherwise it waits for one as the spare fiber, so that
-/// ending a fiber and beginning one are a mere switch. Returns false if it is not needed.
-bool Scheduler::next_job(Fiber& fiber) noexcept {
-  if (!reuse_ || fiber.pool_ != usual_pool_) return false;
-  if (!has_next() || !ready.front().is_job()) return wait_for_job(fiber);
-  impl::Job& job = ready.front().job();
-  if (job.pool != usual_pool_ || job.withdrawn) return wait_for_job(fiber);
-  fiber.job_ = &job;
-  ready.pop();
-  fiber.done_ = false;
-  fiber.wait_ = nullptr;
-  *error_number = 0;
-  impl::jumpcut_set_control(hub.saved_.control);
-  return true;
-}
-
 bool Scheduler::wait_for_job(Fiber& fiber) noexcept {
   if (spare_ != nullptr) return false;
   spare_ = &fiber;
@@ -91,7 +91,7 @@ bool Scheduler::wait_for_job(Fiber& fiber) noexcept {
 void Scheduler::go_back(Fiber& fiber) noexcept {
   Fiber& to = *std::exchange(fiber.return_to_, nullptr);
   if (!reuse_ || fiber.pool_ != usual_pool_ || spare_ != nullptr) leave(fiber, to);
-  impl::jumpcut_set_control(hub.saved_.control);
+  impl::jumpcut_set_control(&hub.saved_);
   spare_ = &fiber;
   *error_number = 0;
   transfer<impl::switch_inlined>(fiber, to);

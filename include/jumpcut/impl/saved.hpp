@@ -39,7 +39,7 @@ JUMPCUT_API void* jumpcut_switch(Saved* from, Saved* to, void* message) noexcept
                                 void* argument) noexcept;
 void jumpcut_on_top(Saved* parked, void (*function)(void*) noexcept, void* argument) noexcept;
 std::uint64_t jumpcut_control() noexcept;
-void jumpcut_set_control(std::uint64_t control) noexcept;
+void jumpcut_set_control(const Saved* like) noexcept;
 void jumpcut_entry() noexcept;
 }
 
