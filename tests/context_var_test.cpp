@@ -4,8 +4,10 @@
 #include <jumpcut/jumpcut.hpp>
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -496,6 +498,38 @@ TEST_CASE("many variables in one context do not get mixed up") {
     for (std::size_t i = 0; i < 100; i += 2) all[i]->reset(tokens[i]);
     for (int i = 0; i < 100; ++i) {
       CHECK(all[static_cast<std::size_t>(i)]->get() == (i % 2 == 0 ? -1 : i));
+    }
+  });
+}
+
+TEST_CASE("what a task's context holds goes with the task, whoever set it") {
+  ContextVar<std::shared_ptr<int>> shared("shared", nullptr);
+  const auto value = std::make_shared<int>(1);
+  const auto set = [&] { shared.set(value); };
+  const auto generates = [set](jumpcut::Yield<int>& yield) {
+    struct Leaving {
+      std::function<void()> set;
+      ~Leaving() { set(); }
+    } const leaving{set};
+    yield(1);
+  };
+  const std::vector<std::function<void()>> ways = {
+      set,
+      [&] {
+        for (const int one : Generator<int>(generates)) static_cast<void>(one);
+      },
+      [&] { Generator<int>(generates).next(); },  // destroyed half way
+      [&] { await(create_task([] {}, {.name = "child"})), set(); },
+      [&] { throw std::runtime_error("to the handler, which sets it in the task's context"); }};
+  on_loop([&] {
+    get_running_loop().set_exception_handler([&](const jumpcut::ErrorContext&) { set(); });
+    for (std::size_t i = 0; i < ways.size(); ++i) {
+      std::optional task(create_task([&way = ways[i]] { way(); }));
+      ticks(4);
+      INFO(i);
+      CHECK(value.use_count() == 2);
+      task.reset();
+      CHECK(value.use_count() == 1);
     }
   });
 }

@@ -82,6 +82,7 @@ void ContextKey::bind(std::shared_ptr<const void> value) const {
     fresh->all.insert(place, {this, std::move(value)});
   }
   cell = ContextCell(fresh.release());
+  TaskBase::note_binding();
 }
 
 ContextToken ContextKey::set(std::shared_ptr<const void> value) const {
@@ -115,6 +116,7 @@ void ContextKey::throw_unset() const {
 void TaskBase::share_context(const Context& context) {
   context.cell_->add_ref();
   context_ = context.cell_;
+  has_extras_ = true;
 }
 
 }  // namespace impl

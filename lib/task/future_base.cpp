@@ -120,7 +120,7 @@ void FutureBase::report_unretrieved() noexcept {
 }
 
 void FutureBase::last_ref() noexcept {
-  if (watched_) return static_cast<TaskBase*>(this)->last_handle_dropped();
+  if (watched_) return last_handle_dropped();
   if (unretrieved_) {
     references_ = 1;  // whoever is told may hold it for a while
     report_unretrieved();

@@ -4,18 +4,49 @@
 
 namespace jumpcut::impl {
 
-GatherBase::~GatherBase() = default;
-
 void GatherBase::begin() {
-  if (count_ == 0) return collect(), finish();
+  if (count_ == 0) collect(), finish();
+  if (waited_for_ == 0) watched_ = false;
   if (!any_was_done_) return;
   for (std::size_t i = 0; i < count_; ++i) {
-    if (children_[i].was_done) count_in(*children_[i].future);
+    if (!children_[i].link.is_used()) count_in(*children_[i].future);
   }
+  if (is_done() && waited_for_ != 0) release_children();
 }
 
 void GatherBase::abandon() noexcept {
   for (std::size_t i = 0; i < added_; ++i) children_[i].link.forget();
+  watched_ = false;
+}
+
+void GatherBase::child_said(FutureBase& child) {
+  const bool was_done = is_done();
+  telling_ = &child;
+  count_in(child);
+  if (is_done() && !was_done && waited_for_ > 1) release_children();
+}
+
+void GatherBase::no_child_left() noexcept {
+  if (watched_) {
+    watched_ = false;
+  } else {
+    drop_ref();  // the children's
+  }
+}
+
+void GatherBase::last_handle_dropped() noexcept {
+  watched_ = false;
+  references_ = 1;  // the children's
+  if (has_listeners() || cancelled_ != nullptr) return;
+  add_ref();
+  release_children();
+  drop_ref();
+}
+
+/// Some may be gone then, and not be waited for any more: nobody else held them.
+void GatherBase::release_children() noexcept {
+  released_ = true;
+  for (std::size_t i = 0; i < added_; ++i) children_[i].future = {};
 }
 
 void GatherBase::count_in(FutureBase& child) {
@@ -24,7 +55,7 @@ void GatherBase::count_in(FutureBase& child) {
   if (!results_ && !child.is_well()) {
     return fail_with(child.is_cancelled() ? child.take_cancelled() : child.exception());
   }
-  if (done_ < count_) return;
+  if (done_ < count_ || released_) return;
   if (cancelled_ != nullptr) {
     for (std::size_t i = 0; i < count_; ++i) children_[i].future->set_retrieved();
     return fail_with(last_cancelled());

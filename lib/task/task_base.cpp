@@ -64,6 +64,7 @@ void TaskBase::rename(std::string_view text) {
   fresh[text.size()] = '\0';
   free_name();
   name = fresh;
+  has_extras_ = true;
 }
 
 void TaskBase::free_name() noexcept {
@@ -133,6 +134,7 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
   if (space_->core == nullptr || !space_->core->on_its_thread()) refuse_end("cancel");
   ++cancels_;
   request_ = cancelled;
+  has_extras_ = true;
   own_request_ = false;
   if (waiting_on_ != nullptr && pass_on(cancelled)) return true;
   must_cancel_ = own_request_ = true;
@@ -154,7 +156,7 @@ bool TaskBase::pass_on(const std::exception_ptr& cancelled) {
 }
 
 void TaskBase::tear_away(const std::exception_ptr& cancelled) noexcept {
-  must_cancel_ = own_request_ = true;
+  must_cancel_ = own_request_ = has_extras_ = true;
   request_ = cancelled;
   update_interrupted();
   if (waiting_on_ == nullptr) return;
@@ -306,6 +308,7 @@ void TaskBase::end_unstarted() noexcept {
 }
 
 void TaskBase::end_fiber(Core& core, lowlevel::Fiber& fiber) noexcept {
+  note_binding();  // it may set one in the running code's context
   fiber.task_ = nullptr;
   fiber.context_ = core.running->context_;
   SchedulerDoor::visit_aside(core, fiber);

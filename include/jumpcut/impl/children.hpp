@@ -27,6 +27,8 @@ class Child final : public DoneCallback {
     owner_ = &owner;
     future.listen(*this);
   }
+  /// watch() was called.
+  bool is_used() const noexcept { return owner_ != nullptr; }
   /// The owner need not be told, unless the child is done and its turn is about to come.
   void forget() noexcept {
     if (!is_listed()) return;

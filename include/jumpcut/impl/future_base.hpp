@@ -110,6 +110,7 @@ class JUMPCUT_API FutureBase {
     space_->core->ready.push(Entry(callback));
   }
   [[gnu::always_inline]] void listen(Waiter& waiter) noexcept { append(waiter); }
+  bool has_listeners() const noexcept { return first_ != nullptr; }
   /// Not told any more. Of a callback: its place in the queue is given up, it is not disposed of.
   void forget(Listener& listener) noexcept;
 
@@ -133,7 +134,7 @@ class JUMPCUT_API FutureBase {
   void add_ref() noexcept { ++references_; }
   void drop_ref() noexcept {
     if (--references_ != 0) return;
-    if ((unretrieved_ | watched_) != 0 || first_ != nullptr) [[unlikely]]
+    if (unretrieved_ || watched_ || first_ != nullptr) [[unlikely]]
       return last_ref();
     destroy();
   }
@@ -160,6 +161,8 @@ class JUMPCUT_API FutureBase {
   ~FutureBase() = default;
   /// Nobody holds it any more.
   virtual void destroy() noexcept {}
+  /// No handle does, while it is watched: counts what keeps it going from now on.
+  virtual void last_handle_dropped() noexcept {}
 
   /// Throws InvalidStateError if it is done, RuntimeError on another thread or after the loop's
   /// end.
@@ -191,7 +194,8 @@ class JUMPCUT_API FutureBase {
   [[noreturn]] void throw_error();
   void last_ref() noexcept;
 
-  // One cache line, as a task's first; the flags are one byte, and use all of it.
+  // One cache line, as a task's first; the flags are one byte, and use all of it. g++ looks at two
+  // of them at once only if they are no bools.
   TaskSpace* space_;
   std::exception_ptr error_;  // what it failed with, or the Cancelled it ended with
   void* slot_ = nullptr;      // see slot(), holder()
@@ -200,14 +204,15 @@ class JUMPCUT_API FutureBase {
   State state_ = State::pending;
   bool is_task_ : 1 = false;
   bool on_stack_ : 1 = false;
-  bool unretrieved_ : 1 = false;  // it failed, and nobody knows
-  // A task that is not done, in debug mode: its loop's reference is not counted, so that the last
-  // handle is seen to go.
-  bool watched_ : 1 = false;
+  std::uint8_t unretrieved_ : 1 = false;  // it failed, and nobody knows
+  // What keeps it going is not counted as a reference, so that the last handle is seen to go: a
+  // gather's children; in debug mode, a task's loop.
+  std::uint8_t watched_ : 1 = false;
   bool awaited_ : 1 = false;       // somebody waits or waited for it
   bool message_once_ : 1 = false;  // of a cancelled one: see take_cancelled()
   bool detached_ : 1 = false;      // a task whose handle may be dropped
   bool has_function_ : 1 = false;  // a task that has not destroyed its function
+  bool has_extras_ = false;        // a task that may hold more than most: see TaskBase
 
  private:
   [[gnu::always_inline]] void append(Listener& one) noexcept {
@@ -265,6 +270,12 @@ class Ref {
     if (state_ != nullptr) state_->drop_ref();
   }
 
+  /// The reference is the caller's to drop.
+  State& release() noexcept {
+    State& state = *state_;
+    state_ = nullptr;
+    return state;
+  }
   State* get() const noexcept { return state_; }
   State& operator*() const noexcept { return *state_; }
   State* operator->() const noexcept { return state_; }

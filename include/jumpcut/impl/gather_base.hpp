@@ -22,12 +22,12 @@ class GatherBase;
 /// One of the futures that a gather waits for.
 struct GatherChild {
   Ref<FutureBase> future;
-  Child<GatherBase> link;
-  bool was_done = false;  // before gather was called
+  Child<GatherBase> link = {};  // not used if it was done before gather was called
 };
 
-/// The untyped half of the future that gather_future() returns. Each child that is waited for holds
-/// a reference.
+/// The untyped half of the future that gather_future() returns. It holds its children, and the
+/// children that it waits for keep it going; but not for good: once nobody can ask it for their
+/// values, because it failed or has no handle any more, it lets them be.
 class JUMPCUT_API GatherBase : public FutureBase {
  public:
   /// Cancels the children; it is cancelled when they let it be.
@@ -36,34 +36,42 @@ class JUMPCUT_API GatherBase : public FutureBase {
     if (done_ + 1 < count_ && child.is_well() && !is_done()) {
       ++done_;
     } else {
-      telling_ = &child;
-      count_in(child);
+      child_said(child);
     }
   }
-  void child_gone() noexcept { drop_ref(); }
+  void child_gone() noexcept {
+    if (--waited_for_ == 0) [[unlikely]]
+      no_child_left();
+  }
   FutureBase* awaiter() noexcept { return this; }
 
  protected:
-  /// `results`: errors count as values.
-  GatherBase(TaskSpace& space, bool results) noexcept
-      : FutureBase(space, "gather()"), results_(results) {}
-  ~GatherBase();
+  /// `children` is room for so many: each is made when it is added, so that what is written is
+  /// written once while it is at hand.
+  GatherBase(TaskSpace& space, bool results, void* children, std::size_t count) noexcept
+      : FutureBase(space, "gather()"),
+        children_(static_cast<GatherChild*>(children)),
+        count_(count),
+        results_(results) {
+    watched_ = true;
+  }
+  ~GatherBase() = default;
 
-  void set_children(GatherChild* children, std::size_t count) noexcept {
-    children_ = children;
-    count_ = count;
+  std::size_t count() const noexcept { return count_; }
+  /// While the room is still there.
+  void destroy_children() noexcept {
+    for (std::size_t i = 0; i < added_; ++i) children_[i].~GatherChild();
   }
   /// The next one. Throws ValueError if it belongs to another loop.
   [[gnu::always_inline]] void add(Ref<FutureBase>&& future) {
     FutureBase& base = *future;
     check_same_loop(*space_, base, "gather");
-    GatherChild& child = children_[added_++];
-    child.future = std::move(future);
+    auto& child = *new (children_ + added_++) GatherChild{std::move(future)};
     if (base.is_done()) {
-      child.was_done = any_was_done_ = true;
+      any_was_done_ = true;
     } else {
       child.link.watch(base, *this);
-      add_ref();
+      ++waited_for_;
     }
   }
   /// After the last one: takes notice of those that were done.
@@ -80,17 +88,23 @@ class JUMPCUT_API GatherBase : public FutureBase {
   Result<T> take_result(std::size_t index);
 
  private:
+  void child_said(FutureBase& child);
   void count_in(FutureBase& child);
+  void no_child_left() noexcept;
+  void release_children() noexcept;
+  void last_handle_dropped() noexcept override;
   std::exception_ptr last_cancelled() const;
 
-  GatherChild* children_ = nullptr;
-  std::size_t count_ = 0;
+  GatherChild* const children_;
+  const std::size_t count_;
   std::size_t added_ = 0;
   std::size_t done_ = 0;
+  std::size_t waited_for_ = 0;           // those that refer to it
   const FutureBase* telling_ = nullptr;  // the child whose turn it is: held once more
   std::exception_ptr cancelled_;         // what cancel() brought, if a child took it
   bool any_was_done_ = false;
-  const bool results_;
+  bool released_ = false;  // it has no children any more, only some to wait for
+  const bool results_;     // errors count as values
 };
 
 template <class T>
@@ -154,10 +168,9 @@ class GatherTuple final : public Valued<GatherBase, GatheredTuple<results, T...>
   }
 
  private:
-  explicit GatherTuple(TaskSpace& space) noexcept : Valued<GatherBase, Value>(space, results) {
-    this->set_children(children_.data(), children_.size());
-  }
-  ~GatherTuple() = default;
+  explicit GatherTuple(TaskSpace& space) noexcept
+      : Valued<GatherBase, Value>(space, results, room_.data(), sizeof...(T)) {}
+  ~GatherTuple() { this->destroy_children(); }
 
   template <class U>
   Gathered<results, U> taken(std::size_t index) {
@@ -182,7 +195,7 @@ class GatherTuple final : public Valued<GatherBase, GatheredTuple<results, T...>
     space.give_back(this, sizeof(GatherTuple));
   }
 
-  std::array<GatherChild, sizeof...(T)> children_;
+  alignas(GatherChild) std::array<std::byte, sizeof...(T) * sizeof(GatherChild)> room_;
 };
 
 /// Of a range; its children lie behind it in the same memory.
@@ -198,7 +211,7 @@ class GatherRange final : public Valued<GatherBase, GatheredVector<results, T>> 
     const auto held = Ref<FutureBase>::adopt(gather);
     try {
       consume(std::forward<R>(range), [&](auto&& element) {
-        gather.push(to_future(space, call, std::forward<decltype(element)>(element)));
+        gather.add(to_future(space, call, std::forward<decltype(element)>(element)));
       });
     } catch (...) {
       gather.abandon();
@@ -212,29 +225,17 @@ class GatherRange final : public Valued<GatherBase, GatheredVector<results, T>> 
   static_assert(alignof(GatherChild) <= alignof(FutureBase));
 
   GatherRange(TaskSpace& space, std::size_t count) noexcept
-      : Valued<GatherBase, Value>(space, results), count_(count) {
-    this->set_children(first(), count);
-  }
-  ~GatherRange() {
-    for (std::size_t i = 0; i < pushed_; ++i) first()[i].~GatherChild();
-  }
-
-  /// Children are made one by one: memory that is written is written once while it is at hand.
-  [[gnu::always_inline]] void push(Ref<FutureBase>&& future) {
-    new (first() + pushed_++) GatherChild;
-    this->add(std::move(future));
-  }
+      : Valued<GatherBase, Value>(space, results, this + 1, count) {}
+  ~GatherRange() { this->destroy_children(); }
 
   static std::size_t size_of(std::size_t count) noexcept {
     return sizeof(GatherRange) + count * sizeof(GatherChild);
   }
-  GatherChild* first() noexcept { return reinterpret_cast<GatherChild*>(this + 1); }
-
   void collect() override {
     if constexpr (!std::is_void_v<Value>) {
       auto& values = this->value_.emplace();
-      values.reserve(count_);
-      for (std::size_t i = 0; i < count_; ++i) {
+      values.reserve(this->count());
+      for (std::size_t i = 0; i < this->count(); ++i) {
         if constexpr (results) {
           values.push_back(this->template take_result<T>(i));
         } else {
@@ -245,13 +246,10 @@ class GatherRange final : public Valued<GatherBase, GatheredVector<results, T>> 
   }
   void destroy() noexcept override {
     TaskSpace& space = *this->space_;
-    const std::size_t bytes = size_of(count_);
+    const std::size_t bytes = size_of(this->count());
     this->~GatherRange();
     space.give_back(this, bytes);
   }
-
-  const std::size_t count_;
-  std::size_t pushed_ = 0;
 };
 
 template <bool results, class... X>

@@ -39,6 +39,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   explicit TaskBase(TaskSpace& space) noexcept
       : FutureBase(space, "task"), own_context_(creators_context()) {
     is_task_ = has_function_ = true;
+    has_extras_ = own_context_.bindings() != nullptr;
     Job::is_task = true;
   }
 
@@ -78,8 +79,6 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   TaskBase* next_task() const noexcept { return next_; }
   /// Nobody needs to hold its handle, nor look at its result.
   void detach() noexcept { detached_ = true; }
-  /// In debug mode: its last handle is gone while it is not done.
-  void last_handle_dropped() noexcept;
   /// It need not be known when that happens.
   void stop_watching() noexcept {
     if (!watched_) return;
@@ -137,7 +136,14 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   /// The running task was created with it.
   static bool is_own_context(const ContextCell& context) noexcept;
   /// Those of the task's own code.
-  ContextCell& context_cell() noexcept { return *context_; }
+  ContextCell& context_cell() noexcept {
+    has_extras_ = true;
+    return *context_;
+  }
+  /// The running code sets a context variable, maybe of its task's own context.
+  static void note_binding() noexcept {
+    if (TaskBase* task = current()) task->has_extras_ = true;
+  }
 
   /// Goes on in the task's name on another fiber, a generator's, until that calls come_back() or
   /// has ended.
@@ -184,7 +190,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   [[gnu::always_inline]] bool begin() noexcept {
     lowlevel::Fiber& fiber = *space_->core->running;
     fiber.task_ = this;
-    fiber.context_ = context_;
+    fiber.context_ = has_extras_ ? context_ : &own_context_;
     fiber_ = &fiber;
     if (must_cancel_) [[unlikely]] {
       end_unstarted();
@@ -206,10 +212,11 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   void end_unstarted() noexcept override;
   bool end_without_stack() noexcept override;
   void dispose() noexcept final { drop_ref(); }
+  /// In debug mode, while it is not done.
+  void last_handle_dropped() noexcept override;
   /// Its destructor has something to do, beside the value's.
   bool holds_something() const noexcept {
-    return error_ != nullptr || request_ != nullptr || own_context_.bindings() != nullptr ||
-           has_function_ || name != nullptr || context_ != &own_context_;
+    return has_extras_ || has_function_ || error_ != nullptr;
   }
   void drop_extras() noexcept {
     if (name != nullptr || context_ != &own_context_) [[unlikely]]
@@ -272,6 +279,9 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     fiber_ = nullptr;
   }
 
+  // `has_extras_` is set for good by whatever gives it a name, a context other than its own and
+  // empty one, or a request to end. Without, what lies below `fiber_` is not looked at when it
+  // begins, and nothing but FutureBase's line when it is destroyed.
   // The small ones first: there is room behind Job's.
   bool must_cancel_ = false;
   bool own_request_ : 1 = false;       // see own_request()

@@ -33,8 +33,9 @@ struct JUMPCUT_API TaskSpace {
   std::uint64_t task_numbers = 0;
   GeneratorBase* first_generator = nullptr;  ///< those that have begun and not ended
   std::uint64_t generator_numbers = 0;
-  bool debug : 1 = false;
-  bool eager : 1 = false;          ///< tasks begin inside create_task
+  // Looked at together: see FutureBase's flags.
+  std::uint8_t debug : 1 = false;
+  std::uint8_t eager : 1 = false;  ///< tasks begin inside create_task
   const char* callback = nullptr;  ///< debug: the kind of the user's callback that ran last
   const std::type_info* callback_type = nullptr;   ///< debug: what it was kept in
   std::shared_ptr<TaskOrigins> origins = nullptr;  ///< debug: where tasks were created

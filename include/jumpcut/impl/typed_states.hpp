@@ -82,8 +82,7 @@ class TaskOf final : public Valued<TaskBase, T> {
     if (!plain) [[unlikely]]
       task->equip(request);
     task->submit(eager);
-    task->add_ref();
-    return *task;
+    return ref.release();
   }
 
   void run() override {
