@@ -233,6 +233,22 @@ TEST_CASE("tasks that refuse to end are named after shutdown_timeout, and left a
                                !Contains("parked for ever"));  // which is the same thing
 }
 
+TEST_CASE("the handle of a task that could not end outlives the loop, in debug mode too") {
+  if (sanitized) return;  // it leaks
+  const Ended ended = in_child([] {
+    jumpcut::Task<> task;
+    {
+      auto loop = std::make_unique<Loop>(jumpcut::LoopOptions{.debug = true});
+      task = loop->create_task([] { await(Future<int>(nullptr)); }, {.name = "left"});
+      jumpcut::run([&] { loop.reset(); });  // whose tasks can't run inside another's
+    }
+    expect(!task.done() && task.name() == "left", "the handle's own reference is there");
+    task = {};
+  });
+  CHECK(ended.exit_code == 0);
+  CHECK_THAT(ended.output, Contains("1 task has not ended") && !Contains("last handle"));
+}
+
 TEST_CASE("futures and tasks outlive their loop: they can be read, and not be set") {
   Future<std::string> done(nullptr);
   Future<int> pending(nullptr);

@@ -1,7 +1,10 @@
 // Errors, contexts and the life of a loop as asyncio has them: rows 35 to 40.
 
 #include <array>
+#include <future>
+#include <optional>
 #include <string>
+#include <thread>
 
 #include <unistd.h>
 
@@ -29,18 +32,22 @@ jumpcut::ContextVar<std::string> variable("variable", "none");
 
 }  // namespace
 
-TEST_CASE("an error of a callback is reported at once, a task's when it was dropped", "[row-35]") {
-  CHECK(row([](Log& log) {
-          log_errors(log, get_running_loop());
-          get_running_loop().call_soon([] { throw Boom("VE"); });
-          soon(log, "next");
-          ticks();
-          auto task = create_task([] { throw Boom("KE"); });
-          ticks();
-          log("dropped");
-          task = {};
-          ticks();
-        }) == "handler-VE next dropped handler-KE");
+TEST_CASE("an error of a callback is reported at once, a task's one tick after it ended",
+          "[row-35]") {
+  for (const bool dropped : {false, true}) {
+    CHECK(row([&](Log& log) {
+            log_errors(log, get_running_loop());
+            get_running_loop().call_soon([] { throw Boom("VE"); });
+            soon(log, "next");
+            ticks();
+            auto task = create_task([] { throw Boom("KE"); });
+            ticks();
+            log("ended");
+            if (dropped) task = {};
+            ticks();
+            log("reported");
+          }) == "handler-VE next ended handler-KE reported");
+  }
 }
 
 TEST_CASE("tasks and callbacks see the variables of when they were asked for", "[row-36]") {
@@ -174,6 +181,80 @@ TEST_CASE("run cancels the tasks that are left, lets them clean up, and reports 
   });
   CHECK(value == 7);
   CHECK(log.text() == "main cancelled cleaned-up handler-VE");
+}
+
+TEST_CASE("run ends tasks, then generators, then the executor's jobs, and returns main's value",
+          "[row-39]") {
+  Log log;
+  std::optional<jumpcut::Generator<int>> live;
+  std::promise<void> generator_ended;
+  const int value = on_loop([&] {
+    create_task([&] { log.outcome("background", [] { sleep(1h); }); }).detach();
+    live.emplace([&](jumpcut::Yield<int>& yield) {
+      struct Finally {
+        Log& log;
+        std::promise<void>& ended;
+        ~Finally() {
+          log("finally");
+          ended.set_value();
+        }
+      } const finally{log, generator_ended};
+      for (int i = 0;; ++i) yield(i);
+    });
+    live->next();
+    jumpcut::run_in_executor(nullptr, [&] {
+      generator_ended.get_future().wait();
+      log("job");
+    });
+    ticks();
+    log("main");
+    return 7;
+  });
+  CHECK(value == 7);
+  CHECK(log.text() == "main background-cancelled finally job");
+}
+
+TEST_CASE("a deadline round to_thread passes; the thread goes on to its end", "[row-40]") {
+  Log log;
+  std::promise<void> told;
+  jumpcut::run([&] {
+    Loop& loop = get_running_loop();
+    jumpcut::Event begun;
+    const auto call = create_task([&] {
+      jumpcut::to_thread([&] {
+        loop.call_soon_threadsafe([&] { begun.set(); });
+        told.get_future().wait();
+        log("thread");
+      });
+    });
+    begun.wait();
+    log.outcome("call", [&] { jumpcut::timeout(1ms, [&] { await(call); }); });
+    CHECK(call.cancelled());
+    told.set_value();
+  });
+  CHECK(log.text() == "call-timeout thread");
+}
+
+TEST_CASE("a task that is asked for from elsewhere can be cancelled there", "[row-40]") {
+  on_loop([] {
+    Loop& loop = get_running_loop();
+    Future<> parked;
+    std::optional<jumpcut::ThreadFuture<int>> asked;
+    std::thread([&] {
+      asked = jumpcut::run_coroutine_threadsafe(
+          [&] {
+            parked.set_result();
+            sleep(1h);
+            return 1;
+          },
+          loop);
+    }).join();
+    await(parked);
+    CHECK(asked->cancel());
+    ticks(4);
+    CHECK(asked->cancelled());
+    CHECK(jumpcut::all_tasks().size() == 1);
+  });
 }
 
 TEST_CASE("posts keep their order; a task that is asked for from elsewhere has its result",

@@ -102,13 +102,15 @@ TEST_CASE("tasks that yield take turns", "[row-6]") {
 }
 
 TEST_CASE("timers with the same deadline run in the order in which they were set", "[row-7]") {
-  CHECK(row([](Log& log) {
-          const auto when = get_running_loop().time() + 1ms;
-          for (int i = 0; i < 6; ++i) {
-            get_running_loop().call_at(when, [&log, i] { log(std::to_string(i)); });
-          }
-          sleep(2ms);
-        }) == "0 1 2 3 4 5");
+  for (const int count : {2, 3, 6}) {
+    CHECK(row([&](Log& log) {
+            const auto when = get_running_loop().time() + 1ms;
+            for (int i = 0; i < count; ++i) {
+              get_running_loop().call_at(when, [&log, i] { log(std::to_string(i)); });
+            }
+            sleep(2ms);
+          }) == std::string("0 1 2 3 4 5", static_cast<std::size_t>(2 * count - 1)));
+  }
 }
 
 TEST_CASE("timers that are due at once wait for the next tick, the earliest first", "[row-8]") {

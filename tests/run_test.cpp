@@ -366,7 +366,7 @@ TEST_CASE("a main that waits for nobody is a deadlock, which names it") {
                     Contains("deadlock") && Contains("task 'Task-1' waits for future"));
 }
 
-TEST_CASE("the first SIGINT cancels main, and run throws Interrupted") {
+TEST_CASE("the first SIGINT cancels main, and run throws Interrupted", "[row-39]") {
   for (const bool in_callback : {false, true}) {
     CHECK(interrupted([&] {
             std::string log;
@@ -411,7 +411,8 @@ TEST_CASE("SIGINT while main runs is thrown where main next waits") {
         }) == "on interrupted");
 }
 
-TEST_CASE("a main that swallows SIGINT returns its value, and one that fails throws its error") {
+TEST_CASE("a main that swallows SIGINT returns its value, and one that fails throws its error",
+          "[row-39]") {
   CHECK(interrupted([] {
           return run([] {
             std::raise(SIGINT);
