@@ -129,7 +129,7 @@ const Misuse futures[] = {
        future.set_result(2);
      },
      &invalid_state,
-     {"set_result: the future is done already", "a future ends once", "done()"}},
+     {"set_result: future is done already", "a future ends once", "done()"}},
     {"set_exception after cancel",
      [] {
        const Future<> future;
@@ -137,7 +137,7 @@ const Misuse futures[] = {
        future.set_exception(std::runtime_error("late"));
      },
      &invalid_state,
-     {"set_exception: the future is cancelled already"}},
+     {"set_exception: future is cancelled already"}},
     {"result() of a future that is not done",
      [] { static_cast<void>(Future<int>().result()); },
      &invalid_state,

@@ -530,6 +530,7 @@ TEST_CASE("the second SIGINT ends the run at once, and the tasks are ended all t
 }
 
 TEST_CASE("the third SIGINT kills a task that never waits, as does one when nobody is in charge") {
+  if (LATE_SIGNALS) return;
   CHECK(interrupted([] {
           run([] {
             for (int i = 0; i < 3; ++i) std::raise(SIGINT);
@@ -543,6 +544,7 @@ TEST_CASE("the third SIGINT kills a task that never waits, as does one when nobo
 }
 
 TEST_CASE("the program's own SIGINT handler stays, and so does one that it sets while it runs") {
+  if (LATE_SIGNALS) return;
   CHECK(interrupted([] {
           static volatile std::sig_atomic_t count = 0;
           std::signal(SIGINT, [](int) { count = count + 1; });

@@ -123,8 +123,7 @@ class Future : public AnyFuture {
  private:
   impl::FutureBase& settable(const char* call) const {
     impl::FutureBase& future = base(call);
-    if (future.is_task() || future.is_done()) [[unlikely]]
-      impl::refuse_set(future, call);
+    future.check_can_be_set(call);
     return future;
   }
   static T copy_value(impl::FutureBase& future) {

@@ -17,6 +17,7 @@ std::string FutureBase::describe() const {
 }
 
 bool FutureBase::cancel(const std::exception_ptr& cancelled) {
+  check_thread("cancel");
   unretrieved_ = false;
   if (is_done()) return false;
   check_can_end("cancel");
@@ -89,17 +90,18 @@ void FutureBase::throw_error() {
 }
 
 void FutureBase::refuse_end(const char* call) const {
+  check_thread(call);
   const std::string head = std::string(call) + ": " + describe();
   if (is_done()) {
     throw InvalidStateError(head + (is_cancelled() ? " is cancelled" : " is done") +
                             " already; a future ends once (ask done() first)");
   }
-  if (space_->core == nullptr) {
-    throw RuntimeError(head + " belongs to a loop that is closed; nobody can be told any more");
-  }
-  throw RuntimeError(head +
-                     " belongs to another thread's loop; make the call there, by "
-                     "call_soon_threadsafe");
+  throw RuntimeError(head + " belongs to a loop that is closed; nobody can be told any more");
+}
+
+void FutureBase::refuse_set(const char* call) const {
+  throw RuntimeError(std::string(call) + ": " + describe() +
+                     " ends by itself, with what its function returns or throws");
 }
 
 void FutureBase::check_thread(const char* call) const {
@@ -143,16 +145,6 @@ void throw_no_future(const char* call) {
 void throw_value_taken() {
   throw InvalidStateError(
       "result: the value was moved to who asked first, for it can't be copied; keep it there");
-}
-
-void refuse_set(const FutureBase& future, const char* call) {
-  if (future.is_task()) {
-    throw RuntimeError(std::string(call) + ": " + future.describe() +
-                       " ends by itself, with what its function returns or throws");
-  }
-  throw InvalidStateError(std::string(call) + ": the future is " +
-                          (future.is_cancelled() ? "cancelled" : "done") +
-                          " already; a future ends once (ask done() first)");
 }
 
 }  // namespace jumpcut::impl

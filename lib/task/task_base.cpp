@@ -129,9 +129,10 @@ void TaskBase::submit_eager() {
 }
 
 bool TaskBase::cancel(const std::exception_ptr& cancelled) {
+  check_thread("cancel");
   unretrieved_ = false;
   if (is_done()) return false;
-  if (space_->core == nullptr || !space_->core->on_its_thread()) refuse_end("cancel");
+  if (space_->core == nullptr) refuse_end("cancel");
   ++cancels_;
   request_ = cancelled;
   has_extras_ = true;

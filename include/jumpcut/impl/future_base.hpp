@@ -93,6 +93,13 @@ class JUMPCUT_API FutureBase {
     check_can_end("set_result");
     end(State::finished);
   }
+  /// Throws RuntimeError for a task, and what check_can_end() throws. First of all, for another
+  /// thread may call it, and no other word of a future is the same all its life.
+  [[gnu::always_inline]] void check_can_be_set(const char* call) const {
+    if (is_task_) [[unlikely]]
+      refuse_set(call);
+    check_can_end(call);
+  }
   /// Ends it with an error.
   void fail(std::exception_ptr error);
   /// The same with any, Cancelled among them, which then is an error like others: a gather's.
@@ -167,7 +174,7 @@ class JUMPCUT_API FutureBase {
   /// Throws InvalidStateError if it is done, RuntimeError on another thread or after the loop's
   /// end.
   [[gnu::always_inline]] void check_can_end(const char* call) const {
-    if (state_ != State::pending || space_->core == nullptr || !space_->core->on_its_thread())
+    if (space_->core == nullptr || !space_->core->on_its_thread() || state_ != State::pending)
         [[unlikely]]
       refuse_end(call);
   }
@@ -190,19 +197,19 @@ class JUMPCUT_API FutureBase {
     } while (one != nullptr);
   }
   [[noreturn]] void refuse_end(const char* call) const;
+  [[noreturn]] void refuse_set(const char* call) const;
   [[noreturn]] void refuse_callback() const;
   [[noreturn]] void throw_error();
   void last_ref() noexcept;
 
-  // One cache line, as a task's first; the flags are one byte, and use all of it. g++ looks at two
-  // of them at once only if they are no bools.
+  // One cache line, as a task's first. g++ looks at two of the flags at once only if they are no
+  // bools.
   TaskSpace* space_;
   std::exception_ptr error_;  // what it failed with, or the Cancelled it ended with
   void* slot_ = nullptr;      // see slot(), holder()
   const char* what_;
   std::uint32_t references_ = 1;
   State state_ = State::pending;
-  bool is_task_ : 1 = false;
   bool on_stack_ : 1 = false;
   std::uint8_t unretrieved_ : 1 = false;  // it failed, and nobody knows
   // What keeps it going is not counted as a reference, so that the last handle is seen to go: a
@@ -213,6 +220,7 @@ class JUMPCUT_API FutureBase {
   bool detached_ : 1 = false;      // a task whose handle may be dropped
   bool has_function_ : 1 = false;  // a task that has not destroyed its function
   bool has_extras_ = false;        // a task that may hold more than most: see TaskBase
+  bool is_task_ = false;           // for good: other threads may ask
 
  private:
   [[gnu::always_inline]] void append(Listener& one) noexcept {

@@ -13,7 +13,6 @@
 namespace jumpcut::impl {
 
 [[noreturn]] JUMPCUT_API void throw_no_future(const char* call);
-[[noreturn]] JUMPCUT_API void refuse_set(const FutureBase& future, const char* call);
 [[noreturn]] JUMPCUT_API void throw_value_taken();
 
 /// Whether a T can be copied. Containers claim so even where what they hold can't.
