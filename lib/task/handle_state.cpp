@@ -78,6 +78,7 @@ bool AnyFuture::remove_done_callback(DoneToken token) const {
 
 bool AnyFuture::request_cancel(std::string* message, const impl::SourceLocation& where) const {
   impl::FutureBase& future = base("cancel");
+  future.check_thread("cancel");
   if (future.is_done()) return future.cancel(nullptr);
   CancelRequest request;
   if (message != nullptr) {

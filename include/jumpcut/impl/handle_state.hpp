@@ -49,6 +49,7 @@ class JUMPCUT_API DoneHandle : public DoneCallback {
   /// Makes one by make(memory) and has it listen. Returns its number.
   template <class Make>
   static std::uintptr_t add(FutureBase& future, Make&& make, std::size_t size) {
+    future.check_thread("add_done_callback");
     void* memory = future.space().take(size);
     DoneHandle* handle;
     try {
