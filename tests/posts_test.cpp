@@ -4,7 +4,6 @@
 #include <jumpcut/jumpcut.hpp>
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <random>
@@ -32,7 +31,6 @@ TEST_CASE("no post is lost or overtakes another of its thread, while the loop sl
   jumpcut::run([&] {
     jumpcut::Loop& loop = jumpcut::get_running_loop();
     jumpcut::Future<> all;
-    std::atomic<std::int64_t> seen{0};
     std::vector<std::thread> threads;
     for (int producer = 0; producer < producers; ++producer) {
       threads.emplace_back([&, producer] {
@@ -42,10 +40,9 @@ TEST_CASE("no post is lost or overtakes another of its thread, while the loop sl
             auto& before = last[static_cast<std::size_t>(producer)];
             if (i != before + 1) ++reordered;
             before = i;
-            seen.store(++taken, std::memory_order_relaxed);
-            if (taken == posts / producers * producers) all.set_result();
+            if (++taken == posts / producers * producers) all.set_result();
           });
-          // Now and then everybody waits until the loop has nothing left and sleeps.
+          // Now and then one pauses; sometimes all do, and the loop sleeps.
           const auto dice = random() % 4096;
           if (dice == 0) std::this_thread::sleep_for(200us);
           if (dice < 64) std::this_thread::yield();
@@ -58,7 +55,8 @@ TEST_CASE("no post is lost or overtakes another of its thread, while the loop sl
   });
   CHECK(taken == posts / producers * producers);
   CHECK(reordered == 0);
-  CHECK(polls > 10);
+  // Of nine threads on few processors an emulator may always have one that posts.
+  if (!EMULATED) CHECK(polls > 10);
 }
 
 TEST_CASE("each post wakes a loop that sleeps") {
