@@ -133,6 +133,7 @@ TEST_CASE("a virtual clock does not wait for a thread whose call was cancelled")
 }
 
 TEST_CASE("idle threads of a pool don't hide a deadlock") {
+  if (EMULATED) return;  // the emulator has a thread of its own, which might post
   CHECK_THROWS_AS(run_virtually([] {
                     for (int i = 0; i < 20; ++i) to_thread([] {});
                     await(jumpcut::Future<>());
