@@ -169,7 +169,7 @@ class GatherTuple final : public Valued<GatherBase, GatheredTuple<results, T...>
 
  private:
   explicit GatherTuple(TaskSpace& space) noexcept
-      : Valued<GatherBase, Value>(space, results, room_.data(), sizeof...(T)) {}
+      : Valued<GatherBase, Value>(space, results, &room_, sizeof...(T)) {}
   ~GatherTuple() { this->destroy_children(); }
 
   template <class U>
