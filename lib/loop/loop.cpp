@@ -121,7 +121,7 @@ LoopStats Loop::stats() const {
   LoopStats stats;
   stats.ready = state_->core.ready.size();
   stats.timers = state_->timers.size();
-  stats.io = state_->watched_count();
+  stats.io = state_->descriptors->size();
   stats.tasks = state_->space->task_count;
   stats.ticks = state_->core.ticks;
   stats.polls = state_->polls;
@@ -138,13 +138,13 @@ impl::TaskSpace& Loop::space(const char* call) const {
 }
 
 impl::Ref<impl::LoopHandle> Loop::watch(int fd, bool writing, impl::Ref<impl::LoopHandle> handle) {
-  return state_->watch(fd, writing, std::move(handle));
+  return state_->descriptors->watch(fd, writing, std::move(handle));
 }
 
 bool Loop::unwatch(int fd, bool writing) {
   if (state_->closed) return false;
   state_->check_thread(writing ? "remove_writer" : "remove_reader");
-  return state_->unwatch(fd, writing);
+  return state_->descriptors->unwatch(fd, writing);
 }
 
 void Loop::post(std::unique_ptr<impl::Posted> posted) {

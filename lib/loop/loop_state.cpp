@@ -76,6 +76,7 @@ LoopState::LoopState(Loop& owner, const LoopOptions& wanted)
       space(nullptr),
       posts(std::make_shared<PostQueue>(core.attention, posted_bit)),
       poller(make_poller()),
+      descriptors(std::make_shared<Descriptors>(core, *poller, turning_bit)),
       process_(getpid()) {
   poller->watch(posts->fd(), PollEvent::readable, static_cast<std::uint32_t>(posts->fd()));
   space = new TaskSpace(core);
@@ -190,54 +191,6 @@ void LoopState::take_posts() {
     core.ready.reserve();
     core.ready.push(Entry(call));
   }
-}
-
-Ref<LoopHandle> LoopState::watch(int fd, bool writing, Ref<LoopHandle> handle) {
-  Watched& watched = watched_[fd];
-  const bool fresh = watched.generation == 0;
-  if (fresh) watched.generation = ++generations_;
-  const Ref<LoopHandle> before = std::exchange(writing ? watched.writer : watched.reader, handle);
-  handle->keep();
-  Ref<LoopHandle> stale;
-  try {
-    if (set_interest(fd, watched) && !fresh) {
-      // Somebody closed the descriptor, and the number is another's: the other direction was not
-      // meant for that, and what the poller may still say of the old one is not for this.
-      stale = std::exchange(writing ? watched.reader : watched.writer, {});
-      watched.generation = ++generations_;
-      set_interest(fd, watched);
-    }
-  } catch (...) {
-    (writing ? watched.writer : watched.reader) = before;
-    if (!watched.reader && !watched.writer) watched_.erase(fd);
-    throw;
-  }
-  if (before) before->cancel();
-  if (stale) stale->cancel();
-  core.attention.fetch_or(turning_bit, std::memory_order_relaxed);
-  return handle;
-}
-
-bool LoopState::unwatch(int fd, bool writing) {
-  const auto place = watched_.find(fd);
-  if (place == watched_.end()) return false;
-  Watched& watched = place->second;
-  const Ref<LoopHandle> before = std::exchange(writing ? watched.writer : watched.reader, {});
-  if (!before) return false;
-  struct Cancelling {
-    const Ref<LoopHandle>& handle;
-    ~Cancelling() { handle->cancel(); }
-  } cancelling{before};
-  set_interest(fd, watched);
-  if (!watched.reader && !watched.writer) watched_.erase(place);
-  return true;
-}
-
-bool LoopState::set_interest(int fd, Watched& watched) {
-  const std::uint32_t interest =
-      (watched.reader ? PollEvent::readable : 0u) | (watched.writer ? PollEvent::writable : 0u);
-  return poller->watch(fd, interest,
-                       std::uint64_t{watched.generation} << 32 | static_cast<std::uint32_t>(fd));
 }
 
 void LoopState::report(const ErrorContext& context) noexcept {

@@ -6,6 +6,7 @@
 #include <jumpcut/lowlevel/scheduler.hpp>
 
 #include "fiber/watchdog.hpp"
+#include "loop/descriptors.hpp"
 #include "loop/poller.hpp"
 #include "loop/post_queue.hpp"
 #include "loop/slow_steps.hpp"
@@ -18,7 +19,6 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <unordered_map>
 #include <vector>
 
 #include <sys/types.h>
@@ -115,9 +115,6 @@ class LoopState {
   /// It will not run, and is not touched any more. Nothing if it ran or was never added.
   void cancel_timer(Timer& timer) noexcept;
 
-  Ref<LoopHandle> watch(int fd, bool writing, Ref<LoopHandle> handle);
-  bool unwatch(int fd, bool writing);
-  std::size_t watched_count() const noexcept { return watched_.size(); }
   void post(std::unique_ptr<Posted> posted);
   /// The interrupt guard has something to do. From a signal handler too.
   void wake_for_interrupt() noexcept;
@@ -153,6 +150,7 @@ class LoopState {
   std::shared_ptr<PostQueue> posts;
   std::shared_ptr<Outsiders> outsiders = std::make_shared<Outsiders>();
   std::unique_ptr<Poller> poller;
+  std::shared_ptr<Descriptors> descriptors;
   ExceptionHandler handler;
   std::vector<std::unique_ptr<LoopPart>> parts;
   std::uint64_t polls = 0;
@@ -161,12 +159,6 @@ class LoopState {
   bool closed = false;
 
  private:
-  struct Watched {
-    std::uint32_t generation = 0;
-    Ref<LoopHandle> reader;
-    Ref<LoopHandle> writer;
-  };
-
   void cycle();
   void take_interrupt();
   void turn();
@@ -178,19 +170,15 @@ class LoopState {
   void take_posts();
   void take_event(const PollEvent& event);
   void take_due_timers();
-  void push_handle(LoopHandle& handle);
   void shuffle() noexcept;
   void set_attention() noexcept;
   bool is_awaited() const;
   bool others_could_post() const;
   void wait_for_others();
   [[noreturn]] void throw_deadlock();
-  bool set_interest(int fd, Watched& watched);
   void name_the_refusing() noexcept;
   void drop_queues() noexcept;
 
-  std::unordered_map<int, Watched> watched_;
-  std::uint32_t generations_ = 0;
   std::array<PollEvent, 256> events_;
   std::optional<std::mt19937_64> random_;
   SlowSteps slow_steps_{*this};

@@ -13,6 +13,9 @@ namespace jumpcut::impl {
 struct PollEvent {
   static constexpr std::uint32_t readable = 1;
   static constexpr std::uint32_t writable = 2;
+  /// Of an interest: to be told each time that it becomes ready, or more so, but not for as long as
+  /// it is.
+  static constexpr std::uint32_t edge = 4;
 
   std::uint64_t tag = 0;
   /// What would not wait now. Errors and hang-ups are both bits, whatever was asked for: reading
@@ -29,8 +32,10 @@ class Poller {
   virtual ~Poller() = default;
 
   /// From now on wait() reports the descriptor with this tag for as long as it is ready for any of
-  /// `interest`. One registration a descriptor: a second call changes it. 0 removes it, and nothing
-  /// happens if there is none, or if the descriptor is closed.
+  /// `interest`; or once now, if it is, and at each change, if `interest` says so. One registration
+  /// a descriptor: a second call changes it. 0 removes it, and nothing happens if there is none, or
+  /// if the descriptor is closed, or in a process that was forked since the poller was made: the
+  /// registrations are the parent's.
   ///
   /// Remove before close(): while a copy of the descriptor is open elsewhere (dup, fork), it would
   /// be reported on and on, and nobody could remove it any more.
@@ -39,7 +44,7 @@ class Poller {
   /// number is another's.
   ///
   /// Throws std::system_error: EPERM for what can't be watched, a regular file; EBADF.
-  /// ResourceError where a limit is hit.
+  /// ResourceError where a limit is hit. RuntimeError in a process that was forked.
   virtual bool watch(int fd, std::uint32_t interest, std::uint64_t tag) = 0;
 
   /// Waits until something is ready, or for `timeout` nanoseconds: less than 0 for ever, at 0 not

@@ -1,4 +1,5 @@
-// Level triggered, as asyncio's readers are: who does not read everything is told again.
+// Level triggered where nobody asks for edges, as asyncio's readers are: who does not read
+// everything is told again.
 
 #include "poller.hpp"
 
@@ -13,6 +14,7 @@
 
 #include <sys/epoll.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #ifndef SYS_epoll_pwait2
@@ -61,6 +63,7 @@ class EpollPoller final : public Poller {
   ~EpollPoller() override { close(epoll_); }
 
   bool watch(int fd, std::uint32_t interest, std::uint64_t tag) override {
+    if (getpid() != process_) return refuse_fork(interest);
     if (interest == 0) {
       remove(fd);
       return false;
@@ -69,6 +72,7 @@ class EpollPoller final : public Poller {
     event.data.u64 = tag;
     if ((interest & PollEvent::readable) != 0) event.events |= EPOLLIN;
     if ((interest & PollEvent::writable) != 0) event.events |= EPOLLOUT;
+    if ((interest & PollEvent::edge) != 0) event.events |= EPOLLET;
     // Only the kernel knows what is registered: a descriptor may have been closed, and its number
     // be another's.
     if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) return true;
@@ -106,6 +110,13 @@ class EpollPoller final : public Poller {
     throw_watch(fd, errno);
   }
 
+  static bool refuse_fork(std::uint32_t interest) {
+    if (interest == 0) return false;
+    throw RuntimeError(
+        "a loop can't watch descriptors in a process that was forked since it was made; make a new "
+        "one there");
+  }
+
   [[noreturn]] static void throw_watch(int fd, int error) {
     switch (error) {
       case EPERM:
@@ -127,6 +138,7 @@ class EpollPoller final : public Poller {
 
   const bool fine_;
   const int epoll_;
+  const pid_t process_ = getpid();
   std::array<epoll_event, 256> buffer_{};
 };
 

@@ -141,13 +141,7 @@ void LoopState::drop_queues() noexcept {
     core.ready.give_up();
     static_cast<Timer&>(node).dispose();
   });
-  while (!watched_.empty()) {
-    const auto first = watched_.begin();
-    const Watched watched = std::move(first->second);
-    watched_.erase(first);
-    if (watched.reader) watched.reader->cancel();
-    if (watched.writer) watched.writer->cancel();
-  }
+  descriptors->close();
   ReadyQueue& ready = core.ready;
   for (std::uint64_t place = ready.head; place != ready.tail; ++place) {
     Entry& entry = ready.slots[place & ready.mask];

@@ -71,7 +71,7 @@ void LoopState::turn_batch() {
 
 void LoopState::poll() {
   if (!core.ready.empty() || stopping) {
-    if (!watched_.empty()) look_for_events();
+    if (descriptors->is_awaited()) look_for_events();
     return;
   }
   const std::int64_t* next = timers.next();
@@ -85,7 +85,7 @@ void LoopState::poll() {
   const TimePoint when{std::chrono::nanoseconds(*next)};
   const TimePoint time = now();
   if (when <= time) {
-    if (!watched_.empty()) look_for_events();
+    if (descriptors->is_awaited()) look_for_events();
     return;
   }
   if (options.clock == nullptr) return wait_for_events(when);
@@ -94,7 +94,7 @@ void LoopState::poll() {
   if (outsiders->threads.load(std::memory_order_acquire) > 0) {
     return wait_for_events(std::max(when, time + std::chrono::milliseconds(1)));
   }
-  if (!watched_.empty()) look_for_events();
+  if (descriptors->is_awaited()) look_for_events();
   take_posts();
   if (core.ready.empty() && !clock->jump_to(when)) wait_for_events(when);
 }
@@ -147,24 +147,7 @@ void LoopState::take_events(std::size_t count) {
 void LoopState::take_event(const PollEvent& event) {
   const int fd = static_cast<int>(event.tag & 0xffffffffu);
   if (fd == posts->fd()) return posts->drain_fd();
-  for (const bool writing : {false, true}) {
-    if ((event.ready & (writing ? PollEvent::writable : PollEvent::readable)) == 0) continue;
-    const auto place = watched_.find(fd);
-    if (place == watched_.end() || place->second.generation != event.tag >> 32) return;
-    const Ref<LoopHandle> handle = writing ? place->second.writer : place->second.reader;
-    if (!handle) continue;
-    if (handle->is_cancelled()) {  // by its handle, not by remove_reader()
-      unwatch(fd, writing);
-    } else {
-      push_handle(*handle);
-    }
-  }
-}
-
-void LoopState::push_handle(LoopHandle& handle) {
-  core.ready.reserve();
-  handle.add_ref();
-  core.ready.push(Entry(handle));
+  descriptors->take(event);
 }
 
 void LoopState::take_due_timers() {
@@ -229,7 +212,7 @@ void LoopState::shuffle() noexcept {
 /// Whether the hub must be entered between two ticks.
 void LoopState::set_attention() noexcept {
   const bool turning =
-      timers.size() > 0 || !watched_.empty() || random_.has_value() || core.careful;
+      timers.size() > 0 || descriptors->is_awaited() || random_.has_value() || core.careful;
   const bool before = (core.attention.load(std::memory_order_relaxed) & turning_bit) != 0;
   if (turning == before) return;
   if (turning) {
@@ -241,7 +224,7 @@ void LoopState::set_attention() noexcept {
 
 /// Whether something outside is sure to come some day, as far as one can know.
 bool LoopState::is_awaited() const {
-  return !watched_.empty() || outsiders->threads.load(std::memory_order_acquire) > 0;
+  return descriptors->is_awaited() || outsiders->threads.load(std::memory_order_acquire) > 0;
 }
 
 bool LoopState::others_could_post() const {

@@ -1,0 +1,124 @@
+// What a loop is told of descriptors, and whom it tells: callbacks, and tasks that wait.
+
+#pragma once
+
+#include <jumpcut/impl/loop_handle.hpp>
+#include <jumpcut/impl/task_base.hpp>
+
+#include "loop/poller.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace jumpcut::impl {
+
+/// A task's wait for a descriptor, on its stack.
+class DescriptorWait {
+ public:
+  /// `ready`: for which of PollEvent's bits; with 0 for nothing but that somebody else ends it.
+  DescriptorWait(TaskBase& task, const char* what, std::uint32_t ready) noexcept
+      : waiting_(task.space(), what), ready_(ready) {}
+  DescriptorWait(const DescriptorWait&) = delete;
+  DescriptorWait& operator=(const DescriptorWait&) = delete;
+
+  Waiting& waiting() noexcept { return waiting_; }
+  /// It ended since the descriptor was closed.
+  bool was_closed() const noexcept { return closed_; }
+
+ private:
+  friend class Descriptors;
+
+  Waiting waiting_;
+  DescriptorWait* next_ = nullptr;
+  DescriptorWait* previous_ = nullptr;
+  const std::uint32_t ready_;
+  bool listed_ = false;
+  bool closed_ = false;
+};
+
+/// One loop's. Each descriptor is registered with the poller once, for all who wait. Outlives the
+/// loop as long as a socket refers to it; close() is then the last thing that the loop did to it.
+///
+/// A descriptor that one of our own objects owns stays registered until that is closed, and the
+/// poller tells of each change, so that a wait costs no system call. Of all others it tells as long
+/// as they are ready and somebody waits, since nobody says when they are closed.
+class Descriptors {
+ public:
+  /// Sets the bit of core.attention when the poller must be asked each turn.
+  Descriptors(Core& core, Poller& poller, std::uint32_t attention) noexcept
+      : core_(core), poller_(poller), attention_(attention) {}
+  Descriptors(const Descriptors&) = delete;
+  Descriptors& operator=(const Descriptors&) = delete;
+  ~Descriptors() = default;
+
+  // Callbacks, which are called as long as the descriptor is ready.
+
+  Ref<LoopHandle> watch(int fd, bool writing, Ref<LoopHandle> handle);
+  bool unwatch(int fd, bool writing);
+
+  // Tasks.
+
+  /// Returns once the descriptor is ready, which another task may have changed again, or is
+  /// closed. Throws Cancelled, and what the poller throws.
+  void wait(int fd, DescriptorWait& one);
+  /// The descriptor has an owner from now on. Returns the number by which that is known. Throws
+  /// RuntimeError if callbacks watch it.
+  std::uint32_t own(int fd);
+  bool is_owned(int fd) const noexcept;
+  bool is_owned_by(int fd, std::uint32_t owner) const noexcept;
+  /// The owner is about to close it. Nothing happens if it owns it no more.
+  void disown(int fd, std::uint32_t owner) noexcept;
+  /// Somebody is about to close it: ends all waits, and removes callbacks.
+  void closing(int fd) noexcept;
+
+  // The loop.
+
+  void take(const PollEvent& event);
+  /// The loop ends: nobody is told of anything any more.
+  void close() noexcept;
+  bool is_closed() const noexcept { return closed_; }
+  /// Callbacks and tasks that are to be told.
+  bool is_awaited() const noexcept { return awaited_ != 0; }
+  /// Descriptors that are watched or owned.
+  std::size_t size() const noexcept { return size_; }
+  bool on_its_thread() const noexcept { return core_.on_its_thread(); }
+
+ private:
+  struct Watched {
+    std::uint32_t generation = 0;  ///< in the tags of its events; 0: nobody is concerned with it
+    std::uint32_t interest = 0;    ///< what the poller was told last
+    bool owned = false;
+    Ref<LoopHandle> reader;
+    Ref<LoopHandle> writer;
+    DescriptorWait* first = nullptr;  ///< in the order in which they came
+    DescriptorWait* last = nullptr;
+  };
+
+  static std::uint32_t wanted(const Watched& watched) noexcept;
+  static std::uint64_t tag(int fd, const Watched& watched) noexcept;
+  Watched* find(int fd) noexcept;
+  const Watched* find(int fd) const noexcept;
+  Watched& take_place(int fd);
+  void leave_place(Watched& watched) noexcept;
+  void renew(Watched& watched) noexcept;
+  bool tell_poller(int fd, Watched& watched);
+  void append(Watched& watched, DescriptorWait& one) noexcept;
+  void remove(Watched& watched, DescriptorWait& one) noexcept;
+  void add(int fd, DescriptorWait& one);
+  void withdraw(int fd, DescriptorWait& one) noexcept;
+  void end_waits(Watched& watched) noexcept;
+  void abandon(int fd, Watched& watched) noexcept;
+  void count_one() noexcept;
+
+  Core& core_;
+  Poller& poller_;
+  const std::uint32_t attention_;
+  std::vector<Watched> watched_;  // by descriptor
+  std::uint32_t generations_ = 0;
+  std::size_t awaited_ = 0;
+  std::size_t size_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,93 @@
+// lib/loop/poller.hpp: what is told of changes only, and what a forked process must not touch.
+
+#include "loop/poller.hpp"
+
+#include <jumpcut/error.hpp>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "child.hpp"
+
+using jumpcut::impl::make_poller;
+using jumpcut::impl::Poller;
+using jumpcut::impl::PollEvent;
+
+namespace {
+
+constexpr std::uint32_t readable = PollEvent::readable;
+constexpr std::uint32_t writable = PollEvent::writable;
+constexpr std::uint32_t edge = PollEvent::edge;
+
+struct Ends {
+  Ends() { REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0); }
+  Ends(const Ends&) = delete;
+  Ends& operator=(const Ends&) = delete;
+  ~Ends() {
+    for (const int end : ends) close(end);
+  }
+  void send() const { REQUIRE(write(ends[1], "x", 1) == 1); }
+
+  std::array<int, 2> ends{-1, -1};
+};
+
+std::vector<std::uint32_t> ready(Poller& poller) {
+  std::array<PollEvent, 16> events;
+  const std::size_t count = poller.wait(events, 0);
+  std::vector<std::uint32_t> all;
+  for (std::size_t i = 0; i < count; ++i) all.push_back(events[i].ready);
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("with edges, each change is told once, whether or not anybody reads") {
+  const auto poller = make_poller();
+  const Ends pair;
+  poller->watch(pair.ends[0], readable | edge, 1);
+  CHECK(ready(*poller).empty());
+  pair.send();
+  CHECK(ready(*poller) == std::vector{readable});
+  CHECK(ready(*poller).empty());
+  pair.send();
+  CHECK(ready(*poller) == std::vector{readable});
+  CHECK(ready(*poller).empty());
+}
+
+TEST_CASE("with edges, what is so already is told when that is asked for first") {
+  const auto poller = make_poller();
+  const Ends pair;
+  pair.send();
+  CHECK(poller->watch(pair.ends[0], readable | edge, 1));
+  CHECK(ready(*poller) == std::vector{readable});
+  CHECK(ready(*poller).empty());
+  CHECK(!poller->watch(pair.ends[0], readable | writable | edge, 1));
+  CHECK(ready(*poller) == std::vector{readable | writable});
+  CHECK(ready(*poller).empty());
+}
+
+TEST_CASE("a forked process can't change what its parent's poller watches") {
+  const auto poller = make_poller();
+  const Ends watched;
+  const Ends other;
+  poller->watch(watched.ends[0], readable, 1);
+  const Ended ended = in_child([&] {
+    expect(!poller->watch(watched.ends[0], 0, 0), "nothing to remove");
+    try {
+      poller->watch(other.ends[0], readable, 2);
+      expect(false, "it throws");
+    } catch (const jumpcut::RuntimeError&) {
+    }
+  });
+  CHECK(ended.exit_code == 0);
+  watched.send();
+  other.send();
+  CHECK(ready(*poller) == std::vector{readable});
+}
