@@ -46,4 +46,5 @@
 #include <jumpcut/timeout.hpp>
 #include <jumpcut/to_thread.hpp>
 #include <jumpcut/wait.hpp>
+#include <jumpcut/wait_fd.hpp>
 #include <jumpcut/wait_for.hpp>

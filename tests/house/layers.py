@@ -82,6 +82,8 @@ PUBLIC = {
     "wait.hpp": "loop",
     "wait_for.hpp": "loop",
 
+    "wait_fd.hpp": "io",
+
     "barrier.hpp": "sync",
     "channel.hpp": "sync",
     "condition.hpp": "sync",
