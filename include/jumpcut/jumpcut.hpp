@@ -2,6 +2,7 @@
 
 /// All of jumpcut.
 
+#include <jumpcut/address.hpp>
 #include <jumpcut/as_completed.hpp>
 #include <jumpcut/await_callback.hpp>
 #include <jumpcut/barrier.hpp>

@@ -82,6 +82,7 @@ PUBLIC = {
     "wait.hpp": "loop",
     "wait_for.hpp": "loop",
 
+    "address.hpp": "io",
     "wait_fd.hpp": "io",
 
     "barrier.hpp": "sync",
