@@ -13,6 +13,7 @@
 #include <jumpcut/clock.hpp>
 #include <jumpcut/condition.hpp>
 #include <jumpcut/context.hpp>
+#include <jumpcut/descriptor.hpp>
 #include <jumpcut/error.hpp>
 #include <jumpcut/event.hpp>
 #include <jumpcut/exception_group.hpp>
@@ -39,6 +40,7 @@
 #include <jumpcut/semaphore.hpp>
 #include <jumpcut/shield.hpp>
 #include <jumpcut/sleep.hpp>
+#include <jumpcut/socket.hpp>
 #include <jumpcut/task.hpp>
 #include <jumpcut/task_group.hpp>
 #include <jumpcut/thread_future.hpp>

@@ -83,6 +83,8 @@ PUBLIC = {
     "wait_for.hpp": "loop",
 
     "address.hpp": "io",
+    "descriptor.hpp": "io",
+    "socket.hpp": "io",
     "wait_fd.hpp": "io",
 
     "barrier.hpp": "sync",

@@ -1,0 +1,160 @@
+#include <jumpcut/descriptor.hpp>
+
+#include <jumpcut/wait_fd.hpp>
+
+#include "base/check.hpp"
+#include "base/system_error.hpp"
+#include "io/buffers.hpp"
+#include "io/descriptor_state.hpp"
+#include "io/sigpipe.hpp"
+
+#include <array>
+#include <cerrno>
+#include <memory>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+namespace jumpcut {
+
+using impl::DescriptorState, impl::Operation, impl::PollEvent;
+
+namespace {
+
+bool is_a_socket(int fd) noexcept {
+  int type = 0;
+  socklen_t size = sizeof type;
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+}
+
+void set_modes(int fd) {
+  const int modes = fcntl(fd, F_GETFL);
+  if (modes < 0 || fcntl(fd, F_SETFL, modes | O_NONBLOCK) < 0 ||
+      fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+    impl::throw_system_error(errno, "fcntl on descriptor %d", fd);
+  }
+}
+
+ssize_t write_some(const Operation& operation, int fd, iovec* vectors, int count) noexcept {
+  if (operation.state().is_socket()) {
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+  }
+  impl::NoSigpipe quiet;
+  const ssize_t result = ::writev(fd, vectors, count);
+  if (result < 0 && errno == EPIPE) quiet.raised();
+  return result;
+}
+
+std::size_t write_vectors(const Operation& operation, iovec* vectors, int count) {
+  return operation.run(PollEvent::writable,
+                       [&](int fd) { return write_some(operation, fd, vectors, count); });
+}
+
+}  // namespace
+
+std::span<char> impl::scratch() {
+  constexpr std::size_t size = 64 * 1024;
+  thread_local std::unique_ptr<char[]> room;
+  if (room == nullptr) room.reset(new char[size]);
+  return {room.get(), size};
+}
+
+Descriptor::Descriptor(Room) : state_(new DescriptorState) {}
+
+void Descriptor::take_over(int fd, bool is_socket) noexcept {
+  state_->take_over(fd, is_socket);
+}
+
+Descriptor Descriptor::adopt(int fd) {
+  Descriptor descriptor{Room()};
+  set_modes(fd);
+  descriptor.take_over(fd, is_a_socket(fd));
+  return descriptor;
+}
+
+std::string Descriptor::read(std::size_t most) {
+  return impl::read_string(most, [this](std::span<char> buffer) { return read_into(buffer); });
+}
+
+std::size_t Descriptor::read_into(std::span<char> buffer) {
+  const Operation operation(*this, "read");
+  return operation.run(PollEvent::readable,
+                       [&](int fd) { return ::read(fd, buffer.data(), buffer.size()); });
+}
+
+std::size_t Descriptor::readv(std::span<const std::span<char>> buffers) {
+  const Operation operation(*this, "readv");
+  impl::Vectors vectors(buffers);
+  return operation.run(PollEvent::readable,
+                       [&](int fd) { return ::readv(fd, vectors.data(), vectors.size()); });
+}
+
+std::size_t Descriptor::write(std::string_view data) {
+  const Operation operation(*this, "write");
+  iovec one{const_cast<char*>(data.data()), data.size()};
+  return write_vectors(operation, &one, 1);
+}
+
+std::size_t Descriptor::writev(std::span<const std::string_view> buffers) {
+  const Operation operation(*this, "writev");
+  impl::Vectors vectors(buffers);
+  return write_vectors(operation, vectors.data(), vectors.size());
+}
+
+void Descriptor::write_all(std::string_view data) {
+  while (!data.empty()) {
+    const Operation operation(*this, "write_all");
+    iovec one{const_cast<char*>(data.data()), data.size()};
+    data.remove_prefix(write_vectors(operation, &one, 1));
+  }
+}
+
+void Descriptor::close() {
+  if (state_ == nullptr) return;
+  state_->check_thread("close");
+  state_->close();
+}
+
+int Descriptor::fd() const noexcept {
+  return state_ == nullptr ? -1 : state_->fd();
+}
+
+int Descriptor::release() {
+  if (state_ == nullptr) return -1;
+  state_->check_thread("release");
+  return state_->let_go();
+}
+
+int Descriptor::open_fd(const char* call) const {
+  if (is_open()) return state_->fd();
+  if (state_ != nullptr) state_->throw_closed(call);
+  throw DescriptorClosed(EBADF, std::generic_category(),
+                         std::string(call) + " on a descriptor that is none");
+}
+
+void Descriptor::dismiss() noexcept {
+  if (state_->is_elsewhere()) {
+    impl::fail(
+        "descriptor %d is destroyed on another thread than its loop's, whose tasks may wait "
+        "for it: close() it there",
+        state_->fd());
+  }
+  state_->close();
+  state_->drop_ref();
+}
+
+PipeEnds make_pipe() {
+  PipeEnds pipe{Descriptor(Descriptor::Room()), Descriptor(Descriptor::Room())};
+  std::array<int, 2> ends;
+  if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) impl::throw_system_error(errno, "pipe2");
+  pipe.reader.take_over(ends[0], false);
+  pipe.writer.take_over(ends[1], false);
+  return pipe;
+}
+
+}  // namespace jumpcut

@@ -1,0 +1,110 @@
+// What a Descriptor refers to, and an operation on it.
+
+#pragma once
+
+#include <jumpcut/address.hpp>
+#include <jumpcut/clock.hpp>
+#include <jumpcut/descriptor.hpp>
+#include <jumpcut/impl/task_base.hpp>
+
+#include "loop/descriptors.hpp"
+
+#include <cerrno>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <sys/types.h>
+
+namespace jumpcut::impl {
+
+class LoopState;
+
+/// The descriptor itself. Operations hold a reference, since their Descriptor may be destroyed
+/// while they wait.
+class DescriptorState {
+ public:
+  DescriptorState() noexcept = default;
+  DescriptorState(const DescriptorState&) = delete;
+  DescriptorState& operator=(const DescriptorState&) = delete;
+
+  /// -1 once it is closed.
+  int fd() const noexcept { return fd_; }
+  bool is_socket() const noexcept { return is_socket_; }
+  void take_over(int fd, bool is_socket) noexcept {
+    fd_ = number_ = fd;
+    is_socket_ = is_socket;
+  }
+  void close() noexcept;
+  /// Throws RuntimeError on another thread than its loop's, while there is one.
+  void check_thread(const char* call) const;
+  bool is_elsewhere() const noexcept;
+  /// It belongs to nobody any more. Ends the waits; returns the descriptor.
+  int let_go() noexcept;
+
+  void add_ref() noexcept { ++references_; }
+  void drop_ref() noexcept {
+    if (--references_ == 0) delete this;
+  }
+
+  [[noreturn]] void throw_closed(const char* call) const;
+  /// Throws what errno `error` means. `peer` is where it was to go, if it was not to the
+  /// descriptor's own peer.
+  [[noreturn]] void fail(const char* call, int error, const Address* peer = nullptr) const;
+
+  /// Waits until that is so, or until `deadline`. Throws DescriptorClosed, Cancelled.
+  void wait(LoopState& loop, TaskBase& task, const char* call, std::uint32_t ready,
+            TimePoint deadline);
+
+ private:
+  ~DescriptorState() { close(); }
+  void bind(LoopState& loop, const char* call);
+
+  std::shared_ptr<Descriptors> descriptors_;  // its loop's, from the first wait on
+  std::uint32_t owner_ = 0;                   // its number there
+  std::uint32_t references_ = 1;
+  int fd_ = -1;
+  int number_ = -1;  // what fd_ was, for reports
+  bool is_socket_ = false;
+};
+
+/// One call of a task.
+class Operation {
+ public:
+  /// `call` is its name. Throws DescriptorClosed if it is not open, RuntimeError outside a task.
+  Operation(const Descriptor& descriptor, const char* call);
+  Operation(const Operation&) = delete;
+  Operation& operator=(const Operation&) = delete;
+  ~Operation() { state_.drop_ref(); }
+
+  DescriptorState& state() const noexcept { return state_; }
+  int fd() const noexcept { return state_.fd(); }
+  LoopState& loop() const noexcept { return loop_; }
+  const char* call() const noexcept { return call_; }
+
+  /// Makes the system call until it doesn't say that it would wait; returns what it does.
+  template <class Call>
+  std::size_t run(std::uint32_t ready, Call call, const Address* peer = nullptr) const {
+    for (;;) {
+      const ssize_t result = call(fd());
+      if (result >= 0) return static_cast<std::size_t>(result);
+      const int error = errno;
+      if (error == EINTR) continue;
+      if (error != EAGAIN && error != EWOULDBLOCK) state_.fail(call_, error, peer);
+      wait(ready);
+    }
+  }
+  void wait(std::uint32_t ready, TimePoint deadline = TimePoint::max()) const {
+    state_.wait(loop_, task_, call_, ready, deadline);
+  }
+
+ private:
+  static DescriptorState& open(const Descriptor& descriptor, const char* call);
+
+  TaskBase& task_;
+  LoopState& loop_;
+  DescriptorState& state_;
+  const char* call_;
+};
+
+}  // namespace jumpcut::impl
