@@ -20,7 +20,9 @@ JUMPCUT_API PipeEnds make_pipe();
 
 /// Owns a descriptor that can be waited for, and reads and writes it: a pipe, a terminal, or, as
 /// Socket, a socket. It never blocks the thread: each operation makes its system call at once, and
-/// the task waits only if that says that it would block. EINTR is not seen, and no SIGPIPE comes.
+/// the task waits only if that says that it would block. A task that makes very many without
+/// waiting lets others have a turn before the next, in which it may be cancelled too. EINTR is not
+/// seen, and no SIGPIPE comes.
 ///
 /// Belongs to one loop from the first wait on, until that is closed. Used by that loop's thread
 /// only. Any number of tasks may use it at once.

@@ -14,7 +14,8 @@ class JUMPCUT_API DescriptorClosed : public std::system_error {
 };
 
 /// Returns once the descriptor can be read without waiting, or is at its end or in error; at once,
-/// and without switching, if it can now. Regular files always can. Any number of tasks may wait for
+/// and without switching, if it can now, except that a task that makes very many such calls lets
+/// others have a turn. Regular files always can. Any number of tasks may wait for
 /// one descriptor: all are woken, and who reads first finds what there is. Loop.add_reader() is the
 /// callback that goes with it.
 ///

@@ -106,12 +106,16 @@ Operation::Operation(const Descriptor& descriptor, const char* call)
       loop_(LoopState::of(*task_.space().loop)),
       state_(open(descriptor, call)),
       call_(call) {
-  state_.add_ref();
+  // Before the call, so that what it brings is not lost if the task is cancelled here.
+  if (!loop_.descriptors->is_share_used()) return;
+  TaskBase::yield(call);
+  static_cast<void>(loop_.descriptors->is_share_used());
+  if (fd() < 0) state_->throw_closed(call);
 }
 
-DescriptorState& Operation::open(const Descriptor& descriptor, const char* call) {
+DescriptorState* Operation::open(const Descriptor& descriptor, const char* call) {
   static_cast<void>(descriptor.open_fd(call));
-  return *descriptor.state_;
+  return descriptor.state_;
 }
 
 }  // namespace jumpcut::impl

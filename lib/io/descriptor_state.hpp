@@ -71,14 +71,15 @@ class DescriptorState {
 /// One call of a task.
 class Operation {
  public:
-  /// `call` is its name. Throws DescriptorClosed if it is not open, RuntimeError outside a task.
+  /// `call` is its name. Lets others have a turn if this task has made many of them without
+  /// waiting. Throws DescriptorClosed if it is not open, RuntimeError outside a task, Cancelled.
   Operation(const Descriptor& descriptor, const char* call);
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
-  ~Operation() { state_.drop_ref(); }
+  ~Operation() = default;
 
-  DescriptorState& state() const noexcept { return state_; }
-  int fd() const noexcept { return state_.fd(); }
+  DescriptorState& state() const noexcept { return *state_; }
+  int fd() const noexcept { return state_->fd(); }
   LoopState& loop() const noexcept { return loop_; }
   const char* call() const noexcept { return call_; }
 
@@ -90,20 +91,20 @@ class Operation {
       if (result >= 0) return static_cast<std::size_t>(result);
       const int error = errno;
       if (error == EINTR) continue;
-      if (error != EAGAIN && error != EWOULDBLOCK) state_.fail(call_, error, peer);
+      if (error != EAGAIN && error != EWOULDBLOCK) state_->fail(call_, error, peer);
       wait(ready);
     }
   }
   void wait(std::uint32_t ready, TimePoint deadline = TimePoint::max()) const {
-    state_.wait(loop_, task_, call_, ready, deadline);
+    state_->wait(loop_, task_, call_, ready, deadline);
   }
 
  private:
-  static DescriptorState& open(const Descriptor& descriptor, const char* call);
+  static DescriptorState* open(const Descriptor& descriptor, const char* call);
 
   TaskBase& task_;
   LoopState& loop_;
-  DescriptorState& state_;
+  Ref<DescriptorState> state_;
   const char* call_;
 };
 

@@ -29,6 +29,7 @@ bool is_ready(int fd, bool writing, const char* call) {
 void wait_until_ready(int fd, bool writing, const char* call) {
   impl::TaskBase& task = impl::TaskBase::running(call);
   impl::Descriptors& descriptors = *impl::LoopState::of(*task.space().loop).descriptors;
+  if (descriptors.is_share_used()) impl::TaskBase::yield(call);
   while (!is_ready(fd, writing, call)) {
     impl::DescriptorWait one(task, call,
                              writing ? impl::PollEvent::writable : impl::PollEvent::readable);

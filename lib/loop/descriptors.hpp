@@ -71,6 +71,18 @@ class Descriptors {
   void disown(int fd, std::uint32_t owner) noexcept;
   /// Somebody is about to close it: ends all waits, and removes callbacks.
   void closing(int fd) noexcept;
+  /// The running fiber is about to make a call that may find all it needs, and so never park. True
+  /// if it has made its share of them in this tick: then it must let others have a turn.
+  bool is_share_used() noexcept {
+    if (share_tick_ != core_.ticks || share_fiber_ != core_.running) {
+      share_tick_ = core_.ticks;
+      share_fiber_ = core_.running;
+      share_left_ = share;
+    }
+    if (share_left_ == 0) return true;
+    --share_left_;
+    return false;
+  }
 
   // The loop.
 
@@ -95,6 +107,10 @@ class Descriptors {
     DescriptorWait* last = nullptr;
   };
 
+  /// Small enough that timers are not late by what can be noticed, large enough that the turn costs
+  /// nothing beside so many system calls.
+  static constexpr std::uint32_t share = 64;
+
   static std::uint32_t wanted(const Watched& watched) noexcept;
   static std::uint64_t tag(int fd, const Watched& watched) noexcept;
   Watched* find(int fd) noexcept;
@@ -118,6 +134,9 @@ class Descriptors {
   std::uint32_t generations_ = 0;
   std::size_t awaited_ = 0;
   std::size_t size_ = 0;
+  std::uint64_t share_tick_ = 0;
+  const lowlevel::Fiber* share_fiber_ = nullptr;
+  std::uint32_t share_left_ = 0;
   bool closed_ = false;
 };
 
