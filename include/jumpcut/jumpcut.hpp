@@ -41,6 +41,7 @@
 #include <jumpcut/shield.hpp>
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/socket.hpp>
+#include <jumpcut/stream.hpp>
 #include <jumpcut/task.hpp>
 #include <jumpcut/task_group.hpp>
 #include <jumpcut/thread_future.hpp>

@@ -85,6 +85,7 @@ PUBLIC = {
     "address.hpp": "io",
     "descriptor.hpp": "io",
     "socket.hpp": "io",
+    "stream.hpp": "io",
     "wait_fd.hpp": "io",
 
     "barrier.hpp": "sync",

@@ -1,0 +1,160 @@
+#include "io/stream_state.hpp"
+
+#include <jumpcut/error.hpp>
+#include <jumpcut/task.hpp>
+#include <jumpcut/wait_fd.hpp>
+
+#include "base/system_error.hpp"
+#include "io/buffers.hpp"
+#include "io/descriptor_state.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <sys/socket.h>
+
+namespace jumpcut::impl {
+
+bool StreamState::fill() {
+  if (eof) return false;
+  const std::span<char> room = scratch();
+  const std::size_t size = socket.recv_into(room);
+  incoming.append({room.data(), size});
+  eof = size == 0;
+  return !eof;
+}
+
+StreamState::Reading::Reading(const std::shared_ptr<StreamState>& state, const char* call)
+    : state_(state) {
+  if (state_->reading_) {
+    throw RuntimeError(std::string(call) +
+                       ": another task waits for what comes from this stream; one task reads at a "
+                       "time");
+  }
+  state_->reading_ = true;
+}
+
+void StreamState::check_error() const {
+  if (error_ != nullptr) std::rethrow_exception(error_);
+}
+
+void StreamState::write(std::string_view data) {
+  const auto self = shared_from_this();  // the Stream may go while this waits
+  check_error();
+  if (closing) {
+    throw DescriptorClosed(EBADF, std::generic_category(), "write on a stream that is closed");
+  }
+  if (eof_wanted_) throw RuntimeError("write: it is after write_eof()");
+  if (outgoing.size() == 0) send_now(data);
+  if (!data.empty()) {
+    outgoing.append(data);
+    send_later();
+  }
+  drain("write");
+}
+
+void StreamState::send_now(std::string_view& data) {
+  const Operation operation(socket, "write");
+  if (outgoing.size() != 0) return;  // others had a turn, and wrote
+  while (!data.empty()) {
+    const ssize_t sent = send(operation.fd(), data.data(), data.size(), MSG_NOSIGNAL);
+    if (sent >= 0) {
+      data.remove_prefix(static_cast<std::size_t>(sent));
+      // Less than all: there is no room for more.
+      return;
+    }
+    if (errno == EINTR) continue;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    try {
+      operation.state().fail("write", errno);
+    } catch (...) {
+      error_ = std::current_exception();
+      throw;
+    }
+  }
+}
+
+/// By a task of the stream's own, which holds it until all is sent.
+void StreamState::send_later() {
+  paused_ = paused_ || outgoing.size() > options.high_water;
+  if (std::exchange(sending_, true)) return;
+  try {
+    create_task([self = shared_from_this()] { self->send_all(); }, {.name = "stream writer"})
+        .detach();
+  } catch (...) {
+    sending_ = false;
+    throw;
+  }
+}
+
+void StreamState::send_all() {
+  struct Sending {
+    StreamState& stream;
+    ~Sending() { stream.end_sending(); }
+  } sending{*this};
+  try {
+    while (outgoing.size() != 0) {
+      // A copy of a part: what is there moves when more is written.
+      const std::string part(outgoing.view().substr(0, std::size_t{64} * 1024));
+      outgoing.drop(socket.send(part));
+      if (outgoing.size() <= options.low_water && std::exchange(paused_, false)) {
+        waiters_.wake_all();
+      }
+    }
+    if (eof_wanted_ && !closing) socket.shutdown(Shutdown::writing);
+  } catch (const std::exception&) {
+    fail(std::current_exception());
+  }
+}
+
+/// All is sent, or nothing more can be.
+void StreamState::end_sending() noexcept {
+  sending_ = false;
+  if (outgoing.size() != 0 && error_ == nullptr) {
+    fail(std::make_exception_ptr(DescriptorClosed(
+        ECANCELED, std::generic_category(), "the task that sends what was written was cancelled")));
+  }
+  paused_ = false;
+  if (closing) abort();
+  waiters_.wake_all();
+}
+
+void StreamState::fail(std::exception_ptr error) noexcept {
+  error_ = std::move(error);
+  outgoing.clear();
+}
+
+void StreamState::drain(const char* call) {
+  const auto self = shared_from_this();
+  while (paused_) waiters_.wait(call);
+  check_error();
+}
+
+void StreamState::write_eof() {
+  check_error();
+  if (std::exchange(eof_wanted_, true) || closing) return;
+  if (!sending_) socket.shutdown(Shutdown::writing);
+}
+
+void StreamState::close() {
+  if (std::exchange(closing, true)) return;
+  if (!sending_) abort();
+}
+
+void StreamState::abort() noexcept {
+  closing = true;
+  try {
+    socket.close();
+  } catch (const RuntimeError&) {  // on another thread: its owner's destructor says so
+  }
+}
+
+void StreamState::wait_closed() {
+  const auto self = shared_from_this();
+  if (!closing) throw RuntimeError("wait_closed: close() the stream first");
+  while (sending_) waiters_.wait("wait_closed");
+  check_error();
+}
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,99 @@
+// A stream's buffers, shared by the Stream, the operations on it, and the task that sends.
+
+#pragma once
+
+#include <jumpcut/stream.hpp>
+
+#include "io/waiters.hpp"
+
+#include <cstddef>
+#include <exception>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace jumpcut::impl {
+
+/// Bytes that go in at one end and out at the other.
+class ByteQueue {
+ public:
+  std::string_view view() const noexcept { return std::string_view(bytes_).substr(begin_); }
+  std::size_t size() const noexcept { return bytes_.size() - begin_; }
+  void append(std::string_view data) { bytes_.append(data); }
+  void drop(std::size_t size) noexcept {
+    begin_ += size;
+    // Moves no byte more often than once on the average.
+    if (begin_ * 2 < bytes_.size()) return;
+    bytes_.erase(0, begin_);
+    begin_ = 0;
+  }
+  std::string take(std::size_t size) {
+    std::string taken(view().substr(0, size));
+    drop(size);
+    return taken;
+  }
+  void clear() noexcept {
+    bytes_.clear();
+    begin_ = 0;
+  }
+
+ private:
+  std::string bytes_;
+  std::size_t begin_ = 0;
+};
+
+class StreamState : public std::enable_shared_from_this<StreamState> {
+ public:
+  StreamState(Socket connected, const StreamOptions& wanted)
+      : socket(std::move(connected)), options(wanted) {}
+
+  // Reading.
+
+  /// Waits until more has come; false at the end.
+  bool fill();
+  /// While it lives, no other task reads.
+  class Reading {
+   public:
+    Reading(const std::shared_ptr<StreamState>& state, const char* call);
+    Reading(const Reading&) = delete;
+    Reading& operator=(const Reading&) = delete;
+    ~Reading() { state_->reading_ = false; }
+    StreamState* operator->() const noexcept { return state_.get(); }
+
+   private:
+    const std::shared_ptr<StreamState> state_;
+  };
+
+  // Writing.
+
+  void write(std::string_view data);
+  void drain(const char* call);
+  void write_eof();
+  void close();
+  void abort() noexcept;
+  void wait_closed();
+
+  Socket socket;
+  const StreamOptions options;
+  ByteQueue incoming;
+  ByteQueue outgoing;
+  bool eof = false;      ///< the peer sends no more
+  bool closing = false;  ///< close() was called
+
+ private:
+  void send_now(std::string_view& data);
+  void send_later();
+  void send_all();
+  void end_sending() noexcept;
+  void fail(std::exception_ptr error) noexcept;
+  void check_error() const;
+
+  Waiters waiters_;  // for room, or for the close
+  std::exception_ptr error_;
+  bool reading_ = false;
+  bool sending_ = false;  // a task sends
+  bool paused_ = false;   // it was above the high-water mark, and not yet below the low one
+  bool eof_wanted_ = false;
+};
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,346 @@
+// jumpcut/stream.hpp: reading by bytes, separators and lines, and writing through a buffer.
+
+#include <jumpcut/jumpcut.hpp>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "log.hpp"
+#include "sockets.hpp"
+
+using namespace std::chrono_literals;
+using Catch::Contains;
+using jumpcut::await, jumpcut::Cancelled, jumpcut::create_task, jumpcut::DescriptorClosed;
+using jumpcut::IncompleteReadError, jumpcut::LimitOverrunError, jumpcut::RuntimeError;
+using jumpcut::run, jumpcut::sleep, jumpcut::Socket, jumpcut::Stream, jumpcut::StreamOptions;
+using jumpcut::ValueError;
+
+namespace {
+
+/// A stream, and the socket at its other end.
+struct Both {
+  Stream stream;
+  Socket peer;
+};
+
+Both both(const StreamOptions& options = {}) {
+  auto [a, b] = Socket::pair();
+  return {Stream(std::move(a), options), std::move(b)};
+}
+
+/// What stands after `text` was all that came.
+Both with(std::string_view text, const StreamOptions& options = {}) {
+  Both ends = both(options);
+  ends.peer.sendall(text);
+  ends.peer.shutdown(jumpcut::Shutdown::writing);
+  return ends;
+}
+
+}  // namespace
+
+TEST_CASE("read returns what has come, up to so much, and nothing at the end") {
+  run([] {
+    auto [stream, peer] = both();
+    peer.send("hello");
+    CHECK(stream.read(3) == "hel");
+    CHECK(stream.read(0).empty());
+    CHECK(stream.read(100) == "lo");
+    CHECK(!stream.at_eof());
+    auto reader = create_task([&, &stream = stream] { return stream.read(100); });
+    sleep(0s);
+    peer.send("more");
+    CHECK(await(reader) == "more");
+    peer.close();
+    CHECK(stream.read(100).empty());
+    CHECK(stream.at_eof());
+    CHECK(stream.read(100).empty());
+  });
+}
+
+TEST_CASE("read without a number returns all until the end") {
+  run([] {
+    const std::string all = pattern(1'000'000);
+    auto [stream, peer] = both();
+    auto sender = create_task([&, &peer = peer] { peer.sendall(all), peer.close(); });
+    CHECK((stream.read() == all));
+    CHECK(stream.read().empty());
+    await(sender);
+  });
+}
+
+TEST_CASE("read_exactly returns so much, or throws what there was") {
+  run([] {
+    auto [stream, peer] = with("abcdefgh");
+    CHECK(stream.read_exactly(3) == "abc");
+    CHECK(stream.read_exactly(0).empty());
+    try {
+      stream.read_exactly(10);
+      FAIL("it returned");
+    } catch (const IncompleteReadError& error) {
+      CHECK(error.partial() == "defgh");
+      CHECK(error.expected() == 10);
+      CHECK(error.what() == std::string("5 bytes were read on a total of 10 expected bytes"));
+    }
+    CHECK(stream.at_eof());
+  });
+}
+
+TEST_CASE("read_until returns up to the separator, and it, however it comes") {
+  run([] {
+    auto [stream, peer] = both();
+    auto reader = create_task([&, &stream = stream] { return stream.read_until("<end>"); });
+    for (const char* part : {"on", "e<", "en", "d", ">two<end>rest"}) peer.send(part), sleep(0s);
+    CHECK(await(reader) == "one<end>");
+    CHECK(stream.read_until("<end>") == "two<end>");
+    peer.close();
+    try {
+      stream.read_until("<end>");
+      FAIL("it returned");
+    } catch (const IncompleteReadError& error) {
+      CHECK(error.partial() == "rest");
+      CHECK(!error.expected().has_value());
+      CHECK_THAT(error.what(), Contains("4 bytes were read on a total of undefined"));
+    }
+    CHECK_THROWS_AS(stream.read_until(""), ValueError);
+  });
+}
+
+TEST_CASE("of several separators, the one that ends first counts, then the longer") {
+  run([] {
+    auto [stream, peer] = with("a\r\nb\nc--d\n--");
+    const std::array<std::string_view, 3> any{"\n", "\r\n", "--"};
+    CHECK(stream.read_until(any) == "a\r\n");
+    CHECK(stream.read_until(any) == "b\n");
+    CHECK(stream.read_until(any) == "c--");
+    const std::array<std::string_view, 2> overlapping{"\n-", "d\n--"};
+    CHECK(stream.read_until(overlapping) == "d\n-");
+    CHECK_THROWS_AS(stream.read_until(std::span<const std::string_view>()), ValueError);
+    CHECK_THROWS_AS(stream.read_until(any), IncompleteReadError);
+  });
+}
+
+TEST_CASE("read_until keeps what exceeds its limit") {
+  run([] {
+    StreamOptions options;
+    options.limit = 8;
+    auto [stream, peer] = with("0123456789<end>01234567<end>", options);
+    try {
+      stream.read_until("<end>");
+      FAIL("it returned");
+    } catch (const LimitOverrunError& error) {
+      CHECK(error.consumed() == 10);
+      CHECK_THAT(error.what(), Contains("separator is found, but"));
+    }
+    CHECK(stream.read_exactly(15) == "0123456789<end>");
+    CHECK(stream.read_until("<end>") == "01234567<end>");
+
+    auto [longest, peer_of_longest] = with("0123456789ab", options);
+    CHECK_THROWS_AS(longest.read_until("<end>"), IncompleteReadError);
+    auto [endless, peer_of_endless] = with("0123456789abc", options);
+    try {
+      endless.read_until("<end>");
+      FAIL("it returned");
+    } catch (const LimitOverrunError& error) {
+      CHECK(error.consumed() == 9);
+      CHECK_THAT(error.what(), Contains("no separator is found"));
+    }
+  });
+}
+
+TEST_CASE("read_line takes lines, the last without its end, and drops those that are too long") {
+  run([] {
+    StreamOptions options;
+    options.limit = 8;
+    auto [stream, peer] = with("one\n\ntwo\nmuch too long\nnext\nlast", options);
+    CHECK(stream.read_line() == "one\n");
+    CHECK(stream.read_line() == "\n");
+    CHECK(stream.read_line() == "two\n");
+    CHECK_THROWS_WITH(stream.read_line(), Contains("read_line") && Contains("limit"));
+    CHECK(stream.read_line() == "next\n");
+    CHECK(stream.read_line() == "last");
+    CHECK(stream.read_line().empty());
+    CHECK(stream.at_eof());
+  });
+}
+
+TEST_CASE("for takes a stream's lines until the end") {
+  run([] {
+    auto [stream, peer] = with("a\nb\n\nlast");
+    std::vector<std::string> lines;
+    for (std::string& line : stream) lines.push_back(std::move(line));
+    CHECK(lines == std::vector<std::string>{"a\n", "b\n", "\n", "last"});
+  });
+}
+
+TEST_CASE("a read that is cancelled loses nothing, and a second reader is refused") {
+  run([] {
+    auto [stream, peer] = both();
+    auto reader = create_task([&, &stream = stream] { stream.read_exactly(4); });
+    sleep(0s);
+    peer.send("ab");
+    sleep(0s), sleep(0s);
+    CHECK_THROWS_WITH(stream.read(1), Contains("read: another task waits"));
+    reader.cancel();
+    CHECK_THROWS_AS(await(reader), Cancelled);
+    peer.send("cd");
+    CHECK(stream.read_exactly(4) == "abcd");
+  });
+}
+
+TEST_CASE("write waits above the high-water mark until no more than the low one is unsent") {
+  run([] {
+    StreamOptions options;
+    options.high_water = 100'000;
+    options.low_water = 10'000;
+    auto [stream, peer] = both(options);
+    const std::string all = pattern(3'000'000);
+    std::size_t left_after_write = all.size();
+    auto writer = create_task([&, &stream = stream] {
+      stream.write(all);
+      left_after_write = stream.write_buffer_size();
+    });
+    sleep(0s);
+    CHECK(stream.write_buffer_size() > options.high_water);
+    CHECK(!writer.done());
+    std::string received;
+    while (received.size() < all.size()) received += peer.recv(50'000);
+    await(writer);
+    CHECK((received == all));
+    CHECK(left_after_write <= options.low_water);
+    CHECK(stream.write_buffer_size() == 0);
+  });
+}
+
+TEST_CASE("write below the high-water mark does not wait, and all is sent in order") {
+  run([] {
+    StreamOptions options;
+    options.high_water = 10'000'000;
+    auto [stream, peer] = both(options);
+    bool other_ran = false;
+    auto other = create_task([&] { other_ran = true; });
+    std::string all;
+    for (int i = 0; i < 30; ++i) {
+      const std::string part = std::to_string(i) + pattern(50'000);
+      stream.write(part), all += part;
+    }
+    CHECK(!other_ran);
+    CHECK(stream.write_buffer_size() > 0);
+    stream.drain();
+    CHECK(!other_ran);
+    stream.write_eof();
+    CHECK_THROWS_AS(stream.write("x"), RuntimeError);
+    std::string received;
+    for (std::string part; !(part = peer.recv(50'000)).empty();) received += part;
+    CHECK((received == all));
+    peer.send("reading goes on");
+    CHECK(stream.read(100) == "reading goes on");
+    await(other);
+  });
+}
+
+TEST_CASE("a write that is cancelled while it waits is sent all the same") {
+  run([] {
+    auto [stream, peer] = both();
+    const std::string all = pattern(2'000'000);
+    auto writer = create_task([&, &stream = stream] { stream.write(all); });
+    sleep(0s);
+    writer.cancel();
+    CHECK_THROWS_AS(await(writer), Cancelled);
+    stream.close();
+    CHECK(stream.is_closing());
+    std::string received;
+    for (std::string part; !(part = peer.recv(50'000)).empty();) received += part;
+    CHECK((received == all));
+    stream.wait_closed();
+    CHECK(!stream.socket().is_open());
+  });
+}
+
+TEST_CASE("a stream that is destroyed sends what is left; one that is aborted drops it") {
+  run([] {
+    StreamOptions options;
+    options.high_water = 10'000'000;
+    const std::string all = pattern(2'000'000);
+    for (const bool abort : {false, true}) {
+      auto ends = std::make_unique<Both>(both(options));
+      Socket peer = std::move(ends->peer);
+      ends->stream.write(all);
+      if (abort) ends->stream.abort();
+      ends.reset();
+      std::string received;
+      for (std::string part; !(part = peer.recv(50'000)).empty();) received += part;
+      CHECK((received == all) == !abort);
+    }
+  });
+}
+
+TEST_CASE("what sending failed with is thrown by the write that waits, and by all that follow") {
+  run([] {
+    auto [stream, peer] = both();
+    auto writer = create_task([&, &stream = stream] { stream.write(pattern(2'000'000)); });
+    sleep(0s);
+    peer.close();
+    CHECK(error_of([&] { await(writer); }) == EPIPE);
+    CHECK(error_of([&, &stream = stream] { stream.write("x"); }) == EPIPE);
+    CHECK(error_of([&, &stream = stream] { stream.drain(); }) == EPIPE);
+    stream.close();
+    CHECK(error_of([&, &stream = stream] { stream.wait_closed(); }) == EPIPE);
+    CHECK(stream.write_buffer_size() == 0);
+  });
+}
+
+TEST_CASE("a stream that is closed refuses to be used, and ends who reads") {
+  run([] {
+    auto [stream, peer] = both();
+    auto reader = create_task([&, &stream = stream] { stream.read(1); });
+    sleep(0s);
+    CHECK_THROWS_AS(stream.wait_closed(), RuntimeError);
+    stream.close();
+    stream.close();
+    CHECK_THROWS_AS(await(reader), DescriptorClosed);
+    CHECK_THROWS_AS(stream.write("x"), DescriptorClosed);
+    CHECK_THROWS_AS(stream.read(1), DescriptorClosed);
+    stream.wait_closed();
+    Stream none;
+    none.close();
+    CHECK(none.is_closing());
+    CHECK_THROWS_AS(none.read(1), DescriptorClosed);
+    StreamOptions wrong;
+    wrong.high_water = 1;
+    CHECK_THROWS_AS(both(wrong), ValueError);
+  });
+}
+
+TEST_CASE("open_connection connects to a numeric host, open_unix_connection to a path") {
+  run([] {
+    for (const char* host : {"127.0.0.1", "::1"}) {
+      Socket listening = listener(host);
+      Stream client = jumpcut::open_connection(host, listening.getsockname().port());
+      CHECK(client.socket().getsockopt(IPPROTO_TCP, TCP_NODELAY) == 1);
+      Stream server(listening.accept().first);
+      client.write("ping\n");
+      CHECK(server.read_line() == "ping\n");
+      server.write("pong\n");
+      CHECK(client.read_line() == "pong\n");
+    }
+    CHECK_THROWS_AS(jumpcut::open_connection("localhost", 1), ValueError);
+    Socket listening(jumpcut::AddressFamily::local);
+    const std::string name = std::string("\0jumpcut-stream-", 16) + std::to_string(getpid());
+    listening.bind(jumpcut::Address::local(name));
+    listening.listen();
+    Stream client = jumpcut::open_unix_connection(name);
+    client.write("x");
+    CHECK(listening.accept().first.recv(10) == "x");
+  });
+}
