@@ -38,6 +38,7 @@
 #include <jumpcut/run_on_big_stack.hpp>
 #include <jumpcut/select.hpp>
 #include <jumpcut/semaphore.hpp>
+#include <jumpcut/server.hpp>
 #include <jumpcut/shield.hpp>
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/socket.hpp>

@@ -84,6 +84,7 @@ PUBLIC = {
 
     "address.hpp": "io",
     "descriptor.hpp": "io",
+    "server.hpp": "io",
     "socket.hpp": "io",
     "stream.hpp": "io",
     "wait_fd.hpp": "io",

@@ -1,0 +1,220 @@
+// jumpcut/server.hpp: who connects gets a task, until the server is closed.
+
+#include <jumpcut/jumpcut.hpp>
+
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "log.hpp"
+#include "on_loop.hpp"
+#include "sockets.hpp"
+
+using Catch::Contains;
+using jumpcut::Address, jumpcut::await, jumpcut::create_task, jumpcut::open_connection;
+using jumpcut::run, jumpcut::Server, jumpcut::sleep, jumpcut::start_server, jumpcut::Stream;
+
+namespace {
+
+void echo(Stream& stream) {
+  for (const std::string& line : stream) stream.write(line);
+}
+
+Stream connect_to(const Server& server) {
+  return open_connection(server.addresses().front());
+}
+
+}  // namespace
+
+TEST_CASE("a server serves each who connects in a task of its own") {
+  run([] {
+    for (const char* host : {"127.0.0.1", "::1"}) {
+      Server server = start_server(echo, host, 0);
+      REQUIRE(server.addresses().size() == 1);
+      CHECK(server.addresses()[0].host() == host);
+      std::vector<Stream> clients;
+      for (int i = 0; i < 200; ++i) clients.push_back(connect_to(server));
+      for (int i = 0; i < 200; ++i) {
+        const auto number = static_cast<std::size_t>(i);
+        clients[number].write(std::to_string(i) + "\n");
+      }
+      for (int i = 0; i < 200; ++i) {
+        CHECK(clients[static_cast<std::size_t>(i)].read_line() == std::to_string(i) + "\n");
+      }
+      CHECK(server.connections() == 200);
+      clients.clear();
+      server.close();
+      server.wait_closed();
+      CHECK(server.connections() == 0);
+    }
+  });
+}
+
+TEST_CASE("without a host a server listens on all interfaces, by both families") {
+  run([] {
+    Server server = start_server(echo, "", 0);
+    REQUIRE(server.addresses().size() == 2);
+    for (const Address& address : server.addresses()) {
+      Stream client = open_connection(
+          address.family() == jumpcut::AddressFamily::ipv4 ? "127.0.0.1" : "::1", address.port());
+      client.write("x\n");
+      CHECK(client.read_line() == "x\n");
+    }
+  });
+}
+
+TEST_CASE("a Unix server replaces a stale socket, and removes its own") {
+  char folder[] = "/tmp/jumpcut-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  const std::string path = std::string(folder) + "/socket";
+  run([&] {
+    {
+      jumpcut::Socket stale(jumpcut::AddressFamily::local);
+      stale.bind(Address::local(path));
+    }
+    Server server = jumpcut::start_unix_server(echo, path);
+    Stream client = jumpcut::open_unix_connection(path);
+    client.write("x\n");
+    CHECK(client.read_line() == "x\n");
+    Server other = jumpcut::start_unix_server(echo, path);
+    server.close();
+    CHECK(access(path.c_str(), F_OK) == 0);  // the other's
+    other.close();
+    CHECK(access(path.c_str(), F_OK) != 0);
+  });
+  CHECK(rmdir(folder) == 0);
+}
+
+TEST_CASE("a server that is closed listens no more, and its connections go on") {
+  run([] {
+    Server server = start_server(echo, "127.0.0.1", 0);
+    const Address address = server.addresses().front();
+    Stream client = connect_to(server);
+    client.write("1\n");
+    CHECK(client.read_line() == "1\n");
+    server.close();
+    CHECK(!server.is_serving());
+    CHECK(server.addresses().empty());
+    CHECK(error_of([&] { open_connection(address); }) == ECONNREFUSED);
+    auto waiter = create_task([&] { server.wait_closed(); });
+    client.write("2\n");
+    CHECK(client.read_line() == "2\n");
+    CHECK(!waiter.done());
+    client.close();
+    await(waiter);
+  });
+}
+
+TEST_CASE("close_clients and abort_clients end the connections") {
+  run([] {
+    for (const bool abort : {false, true}) {
+      Log log;
+      const auto handler = [&](Stream& stream) { log.outcome("handler", [&] { stream.read(1); }); };
+      Server server = start_server(handler, "127.0.0.1", 0);
+      Stream client = connect_to(server);
+      while (server.connections() == 0) sleep(0s);
+      sleep(0s);
+      server.close();
+      abort ? server.abort_clients() : server.close_clients();
+      server.wait_closed();
+      CHECK_THAT(log.text(), Contains("handler-recv on descriptor") && Contains("is closed"));
+      CHECK(client.read().empty());
+    }
+  });
+}
+
+TEST_CASE("serve_forever returns when the server is closed; cancelled, it closes it and waits") {
+  run([] {
+    Server server = start_server(echo, "127.0.0.1", 0);
+    auto serving = create_task([&] { server.serve_forever(); });
+    sleep(0s);
+    server.close();
+    await(serving);
+    CHECK_THROWS_AS(server.serve_forever(), jumpcut::RuntimeError);
+
+    server = start_server(echo, "127.0.0.1", 0);
+    Stream client = connect_to(server);
+    client.write("x\n");
+    CHECK(client.read_line() == "x\n");
+    auto cancelled = create_task([&] { server.serve_forever(); });
+    sleep(0s);
+    cancelled.cancel();
+    sleep(0s), sleep(0s);
+    CHECK(!server.is_serving());
+    CHECK(!cancelled.done());
+    client.close();
+    CHECK_THROWS_AS(await(cancelled), jumpcut::Cancelled);
+    CHECK(server.connections() == 0);
+  });
+}
+
+TEST_CASE("what a handler throws goes to the exception handler, and the server goes on") {
+  run([] {
+    std::vector<std::string> reports;
+    jumpcut::get_running_loop().set_exception_handler(
+        [&](const jumpcut::ErrorContext& context) { reports.push_back(context.describe()); });
+    Server server = start_server(
+        [](Stream& stream) {
+          if (stream.read_line() == "throw\n") throw std::runtime_error("the handler's own");
+          stream.write("served\n");
+        },
+        "127.0.0.1", 0);
+    Stream first = connect_to(server);
+    first.write("throw\n");
+    CHECK(first.read().empty());
+    Stream second = connect_to(server);
+    second.write("\n");
+    CHECK(second.read() == "served\n");
+    REQUIRE(reports.size() == 1);
+    CHECK_THAT(reports[0], Contains("unhandled exception in a connection's handler") &&
+                               Contains("the handler's own"));
+  });
+}
+
+TEST_CASE("servers may share a port if they say so") {
+  run([] {
+    jumpcut::ServerOptions options;
+    options.reuse_port = true;
+    Server first = start_server(echo, "127.0.0.1", 0, options);
+    const Address address = first.addresses().front();
+    Server second = start_server(echo, {address}, options);
+    CHECK(second.addresses().front() == address);
+    CHECK(error_of([&] { start_server(echo, {address}); }) == EADDRINUSE);
+  });
+}
+
+TEST_CASE("a server can't be started outside a task, nor without a handler or an address") {
+  CHECK_THROWS_AS(start_server(echo, "127.0.0.1", 0), jumpcut::RuntimeError);
+  run([] {
+    CHECK_THROWS_AS(start_server(nullptr, "127.0.0.1", 0), jumpcut::ValueError);
+    CHECK_THROWS_AS(start_server(echo, std::vector<Address>()), jumpcut::ValueError);
+    CHECK_THROWS_AS(start_server(echo, "localhost", 0), jumpcut::ValueError);
+    Server none;
+    none.close();
+    none.wait_closed();
+    none.close_clients();
+    CHECK(!none.is_serving());
+  });
+}
+
+TEST_CASE("a server and its connections end with the loop") {
+  Log log;
+  Stream client;  // outlives it
+  Server server;
+  run([&] {
+    server = start_server([&](Stream& stream) { log.outcome("handler", [&] { stream.read(1); }); },
+                          "127.0.0.1", 0);
+    client = connect_to(server);
+    while (server.connections() == 0) sleep(0s);
+    sleep(0s);
+  });
+  CHECK(log.text() == "handler-cancelled");
+  CHECK(server.connections() == 0);
+}
