@@ -174,6 +174,18 @@ class JUMPCUT_API Loop {
   bool remove_reader(int fd) { return unwatch(fd, false); }
   bool remove_writer(int fd) { return unwatch(fd, true); }
 
+  /// Has function() called, in a turn of its own, for each time that the signal is delivered,
+  /// whichever thread that happens on. It replaces the one that was there. A signal is for one loop
+  /// of the process; remove_signal_handler() and close() restore what it did before. Throws
+  /// ValueError for what is no signal, RuntimeError for one that can't be handled so, or that
+  /// another loop has.
+  template <class Function>
+  void add_signal_handler(int signal, Function&& function) {
+    handle_signal(signal, make(std::forward<Function>(function), "add_signal_handler"));
+  }
+  /// True if there was one. False after close().
+  bool remove_signal_handler(int signal);
+
   /// Who is told what nobody else can be: exceptions of callbacks, of tasks that nobody awaits, of
   /// futures that are dropped. Null for the default, which writes to standard error.
   void set_exception_handler(ExceptionHandler handler);
@@ -200,6 +212,7 @@ class JUMPCUT_API Loop {
   impl::Ref<impl::LoopHandle> admit_at(TimePoint when, impl::Ref<impl::LoopHandle> handle);
   impl::Ref<impl::LoopHandle> watch(int fd, bool writing, impl::Ref<impl::LoopHandle> handle);
   bool unwatch(int fd, bool writing);
+  void handle_signal(int signal, impl::Ref<impl::LoopHandle> handle);
   void post(std::unique_ptr<impl::Posted> posted);
   void check_can_run(const char* call) const;
   void run_until_done(const AnyFuture& future);
