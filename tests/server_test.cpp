@@ -124,7 +124,7 @@ TEST_CASE("close_clients and abort_clients end the connections") {
       server.close();
       abort ? server.abort_clients() : server.close_clients();
       server.wait_closed();
-      CHECK_THAT(log.text(), Contains("handler-recv on descriptor") && Contains("is closed"));
+      CHECK_THAT(log.text(), Contains("handler-read on descriptor") && Contains("is closed"));
       CHECK(client.read().empty());
     }
   });

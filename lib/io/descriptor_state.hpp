@@ -52,6 +52,13 @@ class DescriptorState {
   /// descriptor's own peer.
   [[noreturn]] void fail(const char* call, int error, const Address* peer = nullptr) const;
 
+  /// See Descriptors: for what comes as a stream of bytes.
+  bool is_drained() const noexcept {
+    return descriptors_ != nullptr && descriptors_->is_drained(fd_, owner_);
+  }
+  void note_drained() const noexcept {
+    if (descriptors_ != nullptr) descriptors_->note_drained(fd_, owner_);
+  }
   /// Waits until that is so, or until `deadline`. Throws DescriptorClosed, Cancelled.
   void wait(LoopState& loop, TaskBase& task, const char* call, std::uint32_t ready,
             TimePoint deadline);

@@ -18,8 +18,12 @@ namespace jumpcut::impl {
 
 bool StreamState::fill() {
   if (eof) return false;
+  const Operation operation(socket, "read");
+  if (operation.state().is_drained()) operation.wait(PollEvent::readable);
   const std::span<char> room = scratch();
-  const std::size_t size = socket.recv_into(room);
+  const std::size_t size = operation.run(
+      PollEvent::readable, [&](int fd) { return ::recv(fd, room.data(), room.size(), 0); });
+  if (size < room.size()) operation.state().note_drained();
   incoming.append({room.data(), size});
   eof = size == 0;
   return !eof;

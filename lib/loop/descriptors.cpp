@@ -61,6 +61,7 @@ void Descriptors::renew(Watched& watched) noexcept {
   if (++generations_ == 0) ++generations_;
   watched.generation = generations_;
   watched.interest = 0;
+  watched.drained = watched.ended = false;
 }
 
 /// True if somebody closed the descriptor meanwhile, and the number is another's: those who waited
@@ -270,6 +271,10 @@ void Descriptors::closing(int fd) noexcept {
 
 void Descriptors::take(const PollEvent& event) {
   const int fd = static_cast<int>(event.tag & 0xffffffffu);
+  if (Watched* told = find(fd); told != nullptr && told->generation == event.tag >> 32) {
+    if ((event.ready & PollEvent::ended) != 0) told->ended = true;
+    if ((event.ready & PollEvent::readable) != 0) told->drained = false;
+  }
   for (const bool writing : {false, true}) {
     const std::uint32_t bit = writing ? PollEvent::writable : PollEvent::readable;
     if ((event.ready & bit) == 0) continue;

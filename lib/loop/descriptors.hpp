@@ -71,6 +71,19 @@ class Descriptors {
   void disown(int fd, std::uint32_t owner) noexcept;
   /// Somebody is about to close it: ends all waits, and removes callbacks.
   void closing(int fd) noexcept;
+  /// A call on the descriptor, of a stream, read less than it had room for. Until the poller tells
+  /// of more, there is nothing: who reads need not ask, but can wait() at once.
+  void note_drained(int fd, std::uint32_t owner) noexcept {
+    Watched* watched = find(fd);
+    // Not where the end came together with what was read: nobody tells of that again.
+    if (watched != nullptr && watched->generation == owner && watched->interest != 0) {
+      watched->drained = !watched->ended;
+    }
+  }
+  bool is_drained(int fd, std::uint32_t owner) const noexcept {
+    const Watched* watched = find(fd);
+    return watched != nullptr && watched->generation == owner && watched->drained;
+  }
   /// The running fiber is about to make a call that may find all it needs, and so never park. True
   /// if it has made its share of them in this tick: then it must let others have a turn.
   bool is_share_used() noexcept {
@@ -101,6 +114,8 @@ class Descriptors {
     std::uint32_t generation = 0;  ///< in the tags of its events; 0: nobody is concerned with it
     std::uint32_t interest = 0;    ///< what the poller was told last
     bool owned = false;
+    bool drained = false;
+    bool ended = false;
     Ref<LoopHandle> reader;
     Ref<LoopHandle> writer;
     DescriptorWait* first = nullptr;  ///< in the order in which they came

@@ -16,6 +16,9 @@ struct PollEvent {
   /// Of an interest: to be told each time that it becomes ready, or more so, but not for as long as
   /// it is.
   static constexpr std::uint32_t edge = 4;
+  /// Beside `readable`, where edges are asked for: the peer sends no more, so that there is an end
+  /// to be read, maybe behind what came with it.
+  static constexpr std::uint32_t ended = 8;
 
   std::uint64_t tag = 0;
   /// What would not wait now. Errors and hang-ups are both bits, whatever was asked for: reading

@@ -1,0 +1,94 @@
+// How many system calls a request costs: as many as one would make by hand. The calls are counted
+// on their way to the C library.
+
+#include <jumpcut/jumpcut.hpp>
+
+#include <cstddef>
+#include <string>
+
+#include <dlfcn.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <catch2/catch.hpp>
+
+using jumpcut::create_task, jumpcut::open_connection, jumpcut::Server, jumpcut::start_server;
+using jumpcut::Stream;
+
+namespace {
+
+struct Calls {
+  int recv = 0;
+  int send = 0;
+  int epoll_ctl = 0;
+};
+Calls calls;
+
+template <class Function>
+Function* original(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_NEXT, name));
+}
+
+}  // namespace
+
+extern "C" {
+ssize_t recv(int fd, void* buffer, std::size_t size, int flags) {
+  static auto* const real = original<ssize_t(int, void*, std::size_t, int)>("recv");
+  ++calls.recv;
+  return real(fd, buffer, size, flags);
+}
+ssize_t send(int fd, const void* buffer, std::size_t size, int flags) {
+  static auto* const real = original<ssize_t(int, const void*, std::size_t, int)>("send");
+  ++calls.send;
+  return real(fd, buffer, size, flags);
+}
+int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
+  static auto* const real = original<int(int, int, int, epoll_event*)>("epoll_ctl");
+  ++calls.epoll_ctl;
+  return real(epoll, what, fd, event);
+}
+}
+
+TEST_CASE("a request of an echo server costs each side one recv and one send") {
+  constexpr int requests = 500;
+  jumpcut::run([] {
+    Server server = start_server(
+        [](Stream& stream) {
+          for (const std::string& line : stream) stream.write(line);
+        },
+        "127.0.0.1", 0);
+    Stream stream = open_connection("127.0.0.1", server.addresses().front().port());
+    const auto exchange = [&] {
+      stream.write("hello\n");
+      CHECK(stream.read_line() == "hello\n");
+    };
+    for (int i = 0; i < 3; ++i) exchange();
+    calls = {};
+    for (int i = 0; i < requests; ++i) exchange();
+    CHECK(calls.recv == 2 * requests);
+    CHECK(calls.send == 2 * requests);
+    CHECK(calls.epoll_ctl == 0);
+    stream.close();
+    server.close();
+    server.wait_closed();
+  });
+}
+
+TEST_CASE("what came together with the end is followed by it") {
+  // The end is not told of again once it was, so who read less than there was room for must ask.
+  jumpcut::run([] {
+    for (const bool late : {false, true}) {
+      auto [mine, theirs] = jumpcut::Socket::pair();
+      Stream stream(std::move(mine));
+      theirs.sendall("a");
+      CHECK(stream.read(10) == "a");  // from now on it is watched
+      const auto reading = create_task([&] { return stream.read(10); });
+      jumpcut::sleep(std::chrono::seconds(0));
+      theirs.sendall("b");
+      if (!late) theirs.close();
+      CHECK(await(reading) == "b");
+      if (late) theirs.close();
+      CHECK(stream.read(10).empty());
+    }
+  });
+}
