@@ -61,8 +61,8 @@ bool parse_ipv6(const std::string& host, sockaddr_in6& result) noexcept {
 
 Address Address::ip(std::string_view host, std::uint16_t port) {
   const std::string text(host);
-  sockaddr_in v4;
-  sockaddr_in6 v6;
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
   // A zero byte would end the C string early.
   if (text.find('\0') == std::string::npos) {
     if (parse_ipv4(text, v4)) {
@@ -84,8 +84,8 @@ bool Address::is_numeric(std::string_view host) noexcept {
   if (host.size() >= sizeof text || host.find('\0') != std::string_view::npos) return false;
   std::memcpy(text, host.data(), host.size());
   text[host.size()] = '\0';
-  sockaddr_in v4;
-  sockaddr_in6 v6;
+  sockaddr_in v4{};
+  sockaddr_in6 v6{};
   return parse_ipv4(text, v4) || parse_ipv6(text, v6);
 }
 

@@ -150,7 +150,7 @@ void Descriptor::dismiss() noexcept {
 
 PipeEnds make_pipe() {
   PipeEnds pipe{Descriptor(Descriptor::Room()), Descriptor(Descriptor::Room())};
-  std::array<int, 2> ends;
+  std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) impl::throw_system_error(errno, "pipe2");
   pipe.reader.take_over(ends[0], false);
   pipe.writer.take_over(ends[1], false);

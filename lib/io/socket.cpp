@@ -83,7 +83,7 @@ Socket Socket::adopt(int fd) {
 
 std::pair<Socket, Socket> Socket::pair(SocketType type) {
   std::pair<Socket, Socket> both{Socket(Room()), Socket(Room())};
-  std::array<int, 2> ends;
+  std::array<int, 2> ends{};
   if (socketpair(AF_UNIX, system_type(type), 0, ends.data()) != 0) {
     impl::throw_system_error(errno, "socketpair");
   }

@@ -44,7 +44,7 @@ int outcome(int fd) noexcept {
   socklen_t size = sizeof error;
   if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
   if (error != 0) return error;
-  sockaddr_storage peer;
+  sockaddr_storage peer{};
   size = sizeof peer;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) == 0) return 0;
   return errno == ENOTCONN ? EINPROGRESS : errno;
