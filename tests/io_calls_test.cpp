@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <catch2/catch.hpp>
 
@@ -18,7 +19,7 @@ using jumpcut::Stream;
 namespace {
 
 struct Calls {
-  int recv = 0;
+  int read = 0;
   int send = 0;
   int epoll_ctl = 0;
 };
@@ -32,15 +33,15 @@ Function* original(const char* name) {
 }  // namespace
 
 extern "C" {
-ssize_t recv(int fd, void* buffer, std::size_t size, int flags) {
-  static auto* const real = original<ssize_t(int, void*, std::size_t, int)>("recv");
-  ++calls.recv;
-  return real(fd, buffer, size, flags);
+ssize_t read(int fd, void* buffer, std::size_t size) {
+  static auto* const real = original<ssize_t(int, void*, std::size_t)>("read");
+  ++calls.read;
+  return real(fd, buffer, size);
 }
-ssize_t send(int fd, const void* buffer, std::size_t size, int flags) {
-  static auto* const real = original<ssize_t(int, const void*, std::size_t, int)>("send");
+ssize_t sendmsg(int fd, const msghdr* message, int flags) {
+  static auto* const real = original<ssize_t(int, const msghdr*, int)>("sendmsg");
   ++calls.send;
-  return real(fd, buffer, size, flags);
+  return real(fd, message, flags);
 }
 int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
   static auto* const real = original<int(int, int, int, epoll_event*)>("epoll_ctl");
@@ -49,7 +50,7 @@ int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
 }
 }
 
-TEST_CASE("a request of an echo server costs each side one recv and one send") {
+TEST_CASE("a request of an echo server costs each side one read and one send") {
   constexpr int requests = 500;
   jumpcut::run([] {
     Server server = start_server(
@@ -65,7 +66,7 @@ TEST_CASE("a request of an echo server costs each side one recv and one send") {
     for (int i = 0; i < 3; ++i) exchange();
     calls = {};
     for (int i = 0; i < requests; ++i) exchange();
-    CHECK(calls.recv == 2 * requests);
+    CHECK(calls.read == 2 * requests);
     CHECK(calls.send == 2 * requests);
     CHECK(calls.epoll_ctl == 0);
     stream.close();
@@ -78,17 +79,21 @@ TEST_CASE("what came together with the end is followed by it") {
   // The end is not told of again once it was, so who read less than there was room for must ask.
   jumpcut::run([] {
     for (const bool late : {false, true}) {
-      auto [mine, theirs] = jumpcut::Socket::pair();
-      Stream stream(std::move(mine));
-      theirs.sendall("a");
-      CHECK(stream.read(10) == "a");  // from now on it is watched
-      const auto reading = create_task([&] { return stream.read(10); });
-      jumpcut::sleep(std::chrono::seconds(0));
-      theirs.sendall("b");
-      if (!late) theirs.close();
-      CHECK(await(reading) == "b");
-      if (late) theirs.close();
-      CHECK(stream.read(10).empty());
+      for (const bool pipe : {false, true}) {
+        jumpcut::PipeEnds ends = jumpcut::make_pipe();
+        auto [mine, theirs] = jumpcut::Socket::pair();
+        Stream stream = pipe ? Stream(std::move(ends.reader)) : Stream(std::move(mine));
+        jumpcut::Descriptor& writer = pipe ? ends.writer : theirs;
+        writer.write_all("a");
+        CHECK(stream.read(10) == "a");
+        const auto reading = create_task([&] { return stream.read(10); });
+        jumpcut::sleep(std::chrono::seconds(0));  // from now on it is watched
+        writer.write_all("b");
+        if (!late) writer.close();
+        CHECK(await(reading) == "b");
+        if (late) writer.close();
+        CHECK(stream.read(10).empty());
+      }
     }
   });
 }

@@ -71,7 +71,10 @@ class JUMPCUT_API Socket : public Descriptor {
   int getsockopt(int level, int name) const;
 
  private:
+  friend class Stream;
+
   explicit Socket(Room room) : Descriptor(room) {}
+  explicit Socket(Descriptor&& pipe) noexcept : Descriptor(std::move(pipe)) {}
 };
 
 }  // namespace jumpcut

@@ -65,6 +65,8 @@ class JUMPCUT_API Stream {
   Stream() noexcept = default;
   /// A connected socket's. Throws ValueError if low_water is above high_water.
   explicit Stream(Socket socket, const StreamOptions& options = {});
+  /// The same of a pipe's end, or a terminal. write_eof() closes it.
+  explicit Stream(Descriptor pipe, const StreamOptions& options = {});
   Stream(Stream&&) noexcept = default;
   Stream& operator=(Stream&& other) noexcept;
   Stream(const Stream&) = delete;
@@ -121,10 +123,11 @@ class JUMPCUT_API Stream {
   /// Returns once it is closed, all being sent. Throws what sending failed with.
   void wait_closed();
 
-  /// For its addresses and options.
+  /// For its addresses and options, which a pipe does not have.
   Socket& socket();
 
  private:
+  Stream(Socket socket, bool pipe, const StreamOptions& options);
   impl::StreamState& state(const char* call) const;
 
   std::shared_ptr<impl::StreamState> state_;

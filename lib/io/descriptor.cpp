@@ -37,22 +37,9 @@ void set_modes(int fd) {
   }
 }
 
-ssize_t write_some(const Operation& operation, int fd, iovec* vectors, int count) noexcept {
-  if (operation.state().is_socket()) {
-    msghdr message{};
-    message.msg_iov = vectors;
-    message.msg_iovlen = static_cast<std::size_t>(count);
-    return sendmsg(fd, &message, MSG_NOSIGNAL);
-  }
-  impl::NoSigpipe quiet;
-  const ssize_t result = ::writev(fd, vectors, count);
-  if (result < 0 && errno == EPIPE) quiet.raised();
-  return result;
-}
-
 std::size_t write_vectors(const Operation& operation, iovec* vectors, int count) {
   return operation.run(PollEvent::writable,
-                       [&](int fd) { return write_some(operation, fd, vectors, count); });
+                       [&](int) { return operation.write_some(vectors, count); });
 }
 
 }  // namespace

@@ -4,12 +4,14 @@
 #include <jumpcut/wait_fd.hpp>
 
 #include "base/system_error.hpp"
+#include "io/sigpipe.hpp"
 #include "loop/alarm.hpp"
 #include "loop/loop_state.hpp"
 
 #include <utility>
 
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace jumpcut::impl {
@@ -111,6 +113,19 @@ Operation::Operation(const Descriptor& descriptor, const char* call)
   TaskBase::yield(call);
   static_cast<void>(loop_.descriptors->is_share_used());
   if (fd() < 0) state_->throw_closed(call);
+}
+
+ssize_t Operation::write_some(iovec* vectors, int count) const noexcept {
+  if (state_->is_socket()) {
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = static_cast<std::size_t>(count);
+    return sendmsg(fd(), &message, MSG_NOSIGNAL);
+  }
+  NoSigpipe quiet;
+  const ssize_t result = ::writev(fd(), vectors, count);
+  if (result < 0 && errno == EPIPE) quiet.raised();
+  return result;
 }
 
 DescriptorState* Operation::open(const Descriptor& descriptor, const char* call) {

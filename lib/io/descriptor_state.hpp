@@ -16,6 +16,8 @@
 
 #include <sys/types.h>
 
+struct iovec;
+
 namespace jumpcut::impl {
 
 class LoopState;
@@ -102,6 +104,8 @@ class Operation {
       wait(ready);
     }
   }
+  /// writev(), by which no SIGPIPE comes.
+  ssize_t write_some(iovec* vectors, int count) const noexcept;
   void wait(std::uint32_t ready, TimePoint deadline = TimePoint::max()) const {
     state_->wait(loop_, task_, call_, ready, deadline);
   }

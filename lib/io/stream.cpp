@@ -50,7 +50,13 @@ IncompleteReadError::IncompleteReadError(std::string partial, std::optional<std:
       expected_(expected) {}
 
 Stream::Stream(Socket socket, const StreamOptions& options)
-    : state_(std::make_shared<StreamState>(std::move(socket), options)) {
+    : Stream(std::move(socket), false, options) {}
+
+Stream::Stream(Descriptor pipe, const StreamOptions& options)
+    : Stream(Socket(std::move(pipe)), true, options) {}
+
+Stream::Stream(Socket socket, bool pipe, const StreamOptions& options)
+    : state_(std::make_shared<StreamState>(std::move(socket), pipe, options)) {
   if (options.low_water > options.high_water) {
     throw ValueError("Stream: low_water, " + std::to_string(options.low_water) +
                      ", is above high_water, " + std::to_string(options.high_water));

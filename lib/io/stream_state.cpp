@@ -12,7 +12,8 @@
 #include <cerrno>
 #include <utility>
 
-#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
 
 namespace jumpcut::impl {
 
@@ -22,7 +23,7 @@ bool StreamState::fill() {
   if (operation.state().is_drained()) operation.wait(PollEvent::readable);
   const std::span<char> room = scratch();
   const std::size_t size = operation.run(
-      PollEvent::readable, [&](int fd) { return ::recv(fd, room.data(), room.size(), 0); });
+      PollEvent::readable, [&](int fd) { return ::read(fd, room.data(), room.size()); });
   if (size < room.size()) operation.state().note_drained();
   incoming.append({room.data(), size});
   eof = size == 0;
@@ -62,7 +63,8 @@ void StreamState::send_now(std::string_view& data) {
   const Operation operation(socket, "write");
   if (outgoing.size() != 0) return;  // others had a turn, and wrote
   while (!data.empty()) {
-    const ssize_t sent = send(operation.fd(), data.data(), data.size(), MSG_NOSIGNAL);
+    iovec one{const_cast<char*>(data.data()), data.size()};
+    const ssize_t sent = operation.write_some(&one, 1);
     if (sent >= 0) {
       data.remove_prefix(static_cast<std::size_t>(sent));
       // Less than all: there is no room for more.
@@ -101,12 +103,12 @@ void StreamState::send_all() {
     while (outgoing.size() != 0) {
       // A copy of a part: what is there moves when more is written.
       const std::string part(outgoing.view().substr(0, std::size_t{64} * 1024));
-      outgoing.drop(socket.send(part));
+      outgoing.drop(socket.write(part));
       if (outgoing.size() <= options.low_water && std::exchange(paused_, false)) {
         waiters_.wake_all();
       }
     }
-    if (eof_wanted_ && !closing) socket.shutdown(Shutdown::writing);
+    if (eof_wanted_ && !closing) end_writing();
   } catch (const std::exception&) {
     fail(std::current_exception());
   }
@@ -138,7 +140,15 @@ void StreamState::drain(const char* call) {
 void StreamState::write_eof() {
   check_error();
   if (std::exchange(eof_wanted_, true) || closing) return;
-  if (!sending_) socket.shutdown(Shutdown::writing);
+  if (!sending_) end_writing();
+}
+
+void StreamState::end_writing() {
+  if (is_socket) {
+    socket.shutdown(Shutdown::writing);
+  } else {
+    socket.close();  // of a pipe, which has no other direction
+  }
 }
 
 void StreamState::close() {

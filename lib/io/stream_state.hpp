@@ -44,8 +44,8 @@ class ByteQueue {
 
 class StreamState : public std::enable_shared_from_this<StreamState> {
  public:
-  StreamState(Socket connected, const StreamOptions& wanted)
-      : socket(std::move(connected)), options(wanted) {}
+  StreamState(Socket connected, bool pipe, const StreamOptions& wanted)
+      : socket(std::move(connected)), is_socket(!pipe), options(wanted) {}
 
   // Reading.
 
@@ -73,7 +73,8 @@ class StreamState : public std::enable_shared_from_this<StreamState> {
   void abort() noexcept;
   void wait_closed();
 
-  Socket socket;
+  Socket socket;  // or a pipe's end, for which what Descriptor has is called alone
+  const bool is_socket;
   const StreamOptions options;
   ByteQueue incoming;
   ByteQueue outgoing;
@@ -83,6 +84,7 @@ class StreamState : public std::enable_shared_from_this<StreamState> {
  private:
   void send_now(std::string_view& data);
   void send_later();
+  void end_writing();
   void send_all();
   void end_sending() noexcept;
   void fail(std::exception_ptr error) noexcept;

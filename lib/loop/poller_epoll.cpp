@@ -52,7 +52,7 @@ std::uint32_t ready_of(std::uint32_t bits) noexcept {
   std::uint32_t ready = 0;
   if ((bits & ~std::uint32_t{EPOLLOUT}) != 0) ready |= PollEvent::readable;
   if ((bits & ~std::uint32_t{EPOLLIN | EPOLLRDHUP}) != 0) ready |= PollEvent::writable;
-  if ((bits & EPOLLRDHUP) != 0) ready |= PollEvent::ended;
+  if ((bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ready |= PollEvent::ended;
   return ready;
 }
 

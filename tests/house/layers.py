@@ -84,6 +84,7 @@ PUBLIC = {
 
     "address.hpp": "io",
     "descriptor.hpp": "io",
+    "process.hpp": "io",
     "server.hpp": "io",
     "socket.hpp": "io",
     "stream.hpp": "io",
