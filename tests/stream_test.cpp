@@ -334,7 +334,6 @@ TEST_CASE("open_connection connects to a numeric host, open_unix_connection to a
       server.write("pong\n");
       CHECK(client.read_line() == "pong\n");
     }
-    CHECK_THROWS_AS(jumpcut::open_connection("localhost", 1), ValueError);
     Socket listening(jumpcut::AddressFamily::local);
     const std::string name = std::string("\0jumpcut-stream-", 16) + std::to_string(getpid());
     listening.bind(jumpcut::Address::local(name));

@@ -91,9 +91,7 @@ std::shared_ptr<ThreadStateOf<CallResult<Function>>> execute(Executor& executor,
   using T = CallResult<Function>;
   static_assert(!std::is_reference_v<std::invoke_result_t<std::decay_t<Function>&>>,
                 "a job returns a value; return a pointer instead of a reference");
-  if constexpr (requires { function == nullptr; }) {
-    if (function == nullptr) throw_null_function(call);
-  }
+  refuse_null(function, call);
   auto state = std::make_shared<ThreadStateOf<T>>();
   executor.execute(std::make_unique<ExecutorJobOf<std::decay_t<Function>, T>>(
       state, std::forward<Function>(function)));

@@ -63,9 +63,7 @@ class Generator {
   template <class Function,
             std::enable_if_t<std::is_invocable_v<std::decay_t<Function>&, Yield<T>&>, int> = 0>
   explicit Generator(Function&& function, const GeneratorOptions& options = {}) {
-    if constexpr (requires { function == nullptr; }) {
-      if (function == nullptr) impl::throw_null_function("Generator");
-    }
+    impl::refuse_null(function, "Generator");
     state_ = std::make_unique<Body<std::decay_t<Function>>>(std::forward<Function>(function),
                                                             options.stack_size);
   }

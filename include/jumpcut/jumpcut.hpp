@@ -32,6 +32,7 @@
 #include <jumpcut/lowlevel/park.hpp>
 #include <jumpcut/lowlevel/scheduler.hpp>
 #include <jumpcut/lowlevel/stack_pool.hpp>
+#include <jumpcut/names.hpp>
 #include <jumpcut/process.hpp>
 #include <jumpcut/queue.hpp>
 #include <jumpcut/result.hpp>

@@ -158,8 +158,10 @@ inline Stream::LineIterator Stream::begin() {
   return LineIterator(*this);
 }
 
-/// Returns once it is connected to a numeric host, with TCP_NODELAY on. Throws what Address::ip()
-/// and Socket::connect() do.
+/// Returns once it is connected, with TCP_NODELAY on. A name is looked up, and its addresses are
+/// tried in turn, of IPv6 and IPv4 alternately: the next when one has failed, or has not answered
+/// for a quarter of a second; the first that answers wins. Throws what getaddrinfo() throws, and
+/// what Socket::connect() does: of all addresses, if all failed.
 JUMPCUT_API Stream open_connection(std::string_view host, std::uint16_t port,
                                    const StreamOptions& options = {});
 JUMPCUT_API Stream open_connection(const Address& address, const StreamOptions& options = {});

@@ -61,9 +61,7 @@ class ThreadsafeCall {
 template <class Function>
 ThreadFuture<impl::TaskResult<Function>> run_coroutine_threadsafe(Function&& function, Loop& loop) {
   using T = impl::TaskResult<Function>;
-  if constexpr (requires { function == nullptr; }) {
-    if (function == nullptr) impl::throw_null_function("run_coroutine_threadsafe");
-  }
+  impl::refuse_null(function, "run_coroutine_threadsafe");
   auto state = std::make_shared<impl::ThreadStateOf<T>>();
   impl::set_loop(*state, loop);
   loop.call_soon_threadsafe(

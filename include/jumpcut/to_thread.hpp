@@ -17,9 +17,7 @@ namespace jumpcut {
 template <class Function, class... Arguments>
 auto to_thread(Function&& function, Arguments&&... arguments) {
   impl::TaskBase::running("to_thread");
-  if constexpr (requires { function == nullptr; }) {
-    if (function == nullptr) impl::throw_null_function("to_thread");
-  }
+  impl::refuse_null(function, "to_thread");
   return await(run_in_executor(
       nullptr,
       [context = copy_context(), kept = std::decay_t<Function>(std::forward<Function>(function)),

@@ -10,9 +10,6 @@
 #include <cerrno>
 #include <utility>
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-
 namespace jumpcut {
 
 using impl::StreamState;
@@ -191,21 +188,6 @@ void Stream::wait_closed() {
 
 Socket& Stream::socket() {
   return state("socket").socket;
-}
-
-Stream open_connection(const Address& address, const StreamOptions& options) {
-  Socket socket(address.family());
-  if (address.family() != AddressFamily::local) socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
-  socket.connect(address);
-  return Stream(std::move(socket), options);
-}
-
-Stream open_connection(std::string_view host, std::uint16_t port, const StreamOptions& options) {
-  return open_connection(Address::ip(host, port), options);
-}
-
-Stream open_unix_connection(std::string_view path, const StreamOptions& options) {
-  return open_connection(Address::local(path), options);
 }
 
 }  // namespace jumpcut

@@ -1,6 +1,6 @@
 """Includes go in one direction only:
 
-    base <- context, stack <- fiber <- task <- loop <- sync, io, executor <- adapt
+    base <- context, stack <- fiber <- task <- loop <- sync, executor <- io <- adapt
 
 and debug reads all of them, while nothing reads it. A layer is a folder of lib/; a public header
 belongs to the layer that implements it, and a new one is added to the table below.
@@ -10,8 +10,8 @@ import re
 
 from house import files, finish, lines
 
-BELOW = [["base"], ["context", "stack"], ["fiber"], ["task"], ["loop"], ["sync", "io", "executor"],
-         ["adapt"], ["debug"]]
+BELOW = [["base"], ["context", "stack"], ["fiber"], ["task"], ["loop"], ["sync", "executor"],
+         ["io"], ["adapt"], ["debug"]]
 UMBRELLA = "all"  # headers that only gather others
 USES = {layer: {layer, *sum(BELOW[:rank], [])} for rank, row in enumerate(BELOW) for layer in row}
 USES[UMBRELLA] = {UMBRELLA, *USES}
@@ -84,6 +84,7 @@ PUBLIC = {
 
     "address.hpp": "io",
     "descriptor.hpp": "io",
+    "names.hpp": "io",
     "process.hpp": "io",
     "server.hpp": "io",
     "socket.hpp": "io",
