@@ -19,6 +19,7 @@
 #include <jumpcut/exception_group.hpp>
 #include <jumpcut/executor.hpp>
 #include <jumpcut/fiber_local.hpp>
+#include <jumpcut/file.hpp>
 #include <jumpcut/frame.hpp>
 #include <jumpcut/future.hpp>
 #include <jumpcut/gather.hpp>

@@ -84,6 +84,7 @@ PUBLIC = {
 
     "address.hpp": "io",
     "descriptor.hpp": "io",
+    "file.hpp": "io",
     "names.hpp": "io",
     "process.hpp": "io",
     "server.hpp": "io",
