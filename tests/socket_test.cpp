@@ -307,6 +307,7 @@ TEST_CASE("wait_readable and wait_writable go with a socket that is registered")
 }
 
 TEST_CASE("a socket that nobody waits for hides no deadlock") {
+  if (EMULATED) return;  // the emulator has a thread of its own, which might post
   CHECK_THROWS_AS(run([] {
                     auto [a, b] = Socket::pair();
                     auto reader = create_task([&, &b = b] { return b.recv(1); });
