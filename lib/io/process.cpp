@@ -47,7 +47,7 @@ class ProcessState : public std::enable_shared_from_this<ProcessState> {
   void ended();
   void end() noexcept;
 
-  Waiters waiters_;
+  Waiters waiters_{"process"};
   pid_t pid_ = -1;
   int descriptor_ = -1;  // the process's own, readable when it has ended
   std::optional<int> returncode_;

@@ -64,7 +64,7 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   std::list<Socket> listeners_;
   std::list<Stream> streams_;
   std::vector<SocketFile> files_;
-  Waiters waiters_;  // for the close, or the last connection's end
+  Waiters waiters_{"server"};  // for the close, or the last connection's end
   bool closed_ = false;
 };
 

@@ -90,7 +90,7 @@ class StreamState : public std::enable_shared_from_this<StreamState> {
   void fail(std::exception_ptr error) noexcept;
   void check_error() const;
 
-  Waiters waiters_;  // for room, or for the close
+  Waiters waiters_{"stream"};  // for room, or for the close
   std::exception_ptr error_;
   bool reading_ = false;
   bool sending_ = false;  // a task sends

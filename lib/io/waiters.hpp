@@ -2,39 +2,33 @@
 
 #pragma once
 
-#include <jumpcut/impl/task_base.hpp>
-
-#include <vector>
+#include <jumpcut/error.hpp>
+#include <jumpcut/impl/wait_queue.hpp>
 
 namespace jumpcut::impl {
 
-/// One object's. Must not be destroyed while a task is in it.
+/// One object's. Each task that waits holds the object.
 class Waiters {
  public:
+  /// `what` the object is, for reports.
+  explicit Waiters(const char* what) noexcept : queue_(what, WaitQueue::Needed::by_all) {}
+
   /// Returns once somebody calls wake_all(). Throws Cancelled, RuntimeError outside a task.
   void wait(const char* call) {
-    TaskBase& task = TaskBase::running(call);
-    Waiting waiting(task.space(), call);
-    struct Listed {
-      std::vector<Waiting*>& all;
-      Waiting* one;
-      Listed(std::vector<Waiting*>& where, Waiting* which) : all(where), one(which) {
-        all.push_back(one);
-      }
-      ~Listed() { std::erase(all, one); }
-    };
-    const Listed listed(waiting_, &waiting);
-    TaskBase::wait_until_done(waiting, call);
-    waiting.get();
+    QueuedWait one(TaskBase::running(call), call);
+    queue_.wait(one);
   }
   void wake_all() {
-    for (Waiting* one : waiting_) {
-      if (!one->is_done() && one->space().core != nullptr) one->finish();
+    try {
+      queue_.check_can_wake("close");
+    } catch (const RuntimeError&) {
+      return;  // the loop is closed, and they never go on
     }
+    queue_.wake_all();
   }
 
  private:
-  std::vector<Waiting*> waiting_;
+  WaitQueue queue_;
 };
 
 }  // namespace jumpcut::impl
