@@ -64,6 +64,16 @@ inline int listeners_of(const jumpcut::AnyFuture& future) {
   return count;
 }
 
+/// After so many rounds.
+inline int value_after(int count, int value) {
+  ticks(count);
+  return value;
+}
+[[noreturn]] inline int fail_after(int count, const char* text) {
+  ticks(count);
+  throw std::runtime_error(text);
+}
+
 struct Boom : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -69,7 +69,7 @@ void GatherBase::count_in(FutureBase& child) {
 }
 
 bool GatherBase::cancel(const std::exception_ptr& cancelled) {
-  if (is_done()) return false;
+  if (is_done() || released_) return false;
   bool any = false;
   for (std::size_t i = 0; i < count_; ++i) {
     if (children_[i].future->cancel(cancelled)) any = true;
