@@ -15,6 +15,7 @@
 #include <catch2/catch.hpp>
 
 #include "child.hpp"
+#include "pair.hpp"
 
 using jumpcut::impl::make_poller;
 using jumpcut::impl::Poller;
@@ -25,18 +26,6 @@ namespace {
 constexpr std::uint32_t readable = PollEvent::readable;
 constexpr std::uint32_t writable = PollEvent::writable;
 constexpr std::uint32_t edge = PollEvent::edge;
-
-struct Ends {
-  Ends() { REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0); }
-  Ends(const Ends&) = delete;
-  Ends& operator=(const Ends&) = delete;
-  ~Ends() {
-    for (const int end : ends) close(end);
-  }
-  void send() const { REQUIRE(write(ends[1], "x", 1) == 1); }
-
-  std::array<int, 2> ends{-1, -1};
-};
 
 std::vector<std::uint32_t> ready(Poller& poller) {
   std::array<PollEvent, 16> events;
@@ -50,7 +39,7 @@ std::vector<std::uint32_t> ready(Poller& poller) {
 
 TEST_CASE("with edges, each change is told once, whether or not anybody reads") {
   const auto poller = make_poller();
-  const Ends pair;
+  const Pair pair;
   poller->watch(pair.ends[0], readable | edge, 1);
   CHECK(ready(*poller).empty());
   pair.send();
@@ -63,7 +52,7 @@ TEST_CASE("with edges, each change is told once, whether or not anybody reads") 
 
 TEST_CASE("with edges, what is so already is told when that is asked for first") {
   const auto poller = make_poller();
-  const Ends pair;
+  const Pair pair;
   pair.send();
   CHECK(poller->watch(pair.ends[0], readable | edge, 1));
   CHECK(ready(*poller) == std::vector{readable});
@@ -75,8 +64,8 @@ TEST_CASE("with edges, what is so already is told when that is asked for first")
 
 TEST_CASE("a forked process can't change what its parent's poller watches") {
   const auto poller = make_poller();
-  const Ends watched;
-  const Ends other;
+  const Pair watched;
+  const Pair other;
   poller->watch(watched.ends[0], readable, 1);
   const Ended ended = in_child([&] {
     expect(!poller->watch(watched.ends[0], 0, 0), "nothing to remove");

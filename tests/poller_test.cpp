@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -22,12 +21,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include "child.hpp"
+#include "pair.hpp"
+#include "signal_storm.hpp"
 
 using jumpcut::impl::make_coarse_poller;
 using jumpcut::impl::make_poller;
@@ -39,33 +39,11 @@ namespace {
 constexpr std::uint32_t readable = PollEvent::readable;
 constexpr std::uint32_t writable = PollEvent::writable;
 constexpr std::uint32_t at_end = PollEvent::ended;
+
 /// What the next epoll_ctl() fails with; 0: it is made.
 int refusal = 0;
 
 constexpr std::uint64_t large_tag = 0xFEDC'BA98'7654'3210;
-
-/// Two ends that talk to each other.
-struct Pair {
-  Pair() { REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0); }
-  Pair(const Pair&) = delete;
-  Pair& operator=(const Pair&) = delete;
-  ~Pair() {
-    for (int end : ends) {
-      if (end >= 0) close(end);
-    }
-  }
-  void send() const { REQUIRE(write(ends[1], "x", 1) == 1); }
-  void receive() const {
-    char byte = 0;
-    REQUIRE(read(ends[0], &byte, 1) == 1);
-  }
-  void close_end(std::size_t which) {
-    close(ends[which]);
-    ends[which] = -1;
-  }
-
-  std::array<int, 2> ends{-1, -1};
-};
 
 /// What is reported now, as {tag, ready} pairs in order of tag.
 std::vector<std::pair<std::uint64_t, std::uint32_t>> ready(Poller& poller) {
@@ -229,19 +207,9 @@ TEST_CASE("a wait for ever, and one for longer than that, end when something is 
 
 TEST_CASE("a signal ends a wait, with nothing ready") {
   for (const auto& poller : both()) {
-    struct sigaction action {};
-    struct sigaction before {};
-    action.sa_handler = [](int) {};
-    action.sa_flags = SA_RESTART;
-    sigaction(SIGALRM, &action, &before);
-    // Again and again, so that one comes while it waits.
-    const itimerval often{{0, 1000}, {0, 1000}};
-    setitimer(ITIMER_REAL, &often, nullptr);
+    const SignalStorm storm(std::chrono::milliseconds(1), SA_RESTART);  // one comes while it waits
     std::array<PollEvent, 4> events;
     CHECK(poller->wait(events, -1) == 0);
-    const itimerval never{};
-    setitimer(ITIMER_REAL, &never, nullptr);
-    sigaction(SIGALRM, &before, nullptr);
   }
 }
 

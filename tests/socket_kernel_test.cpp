@@ -14,7 +14,6 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +21,7 @@
 
 #include "child.hpp"
 #include "log.hpp"
+#include "signal_storm.hpp"
 #include "sockets.hpp"
 
 using Catch::Contains;
@@ -268,24 +268,15 @@ TEST_CASE("a SIGPIPE of the host's that is blocked and pending stays so") {
 }
 
 TEST_CASE("signals in plenty change nothing of what is sent") {
-  struct sigaction ignore_it {};
-  ignore_it.sa_handler = [](int) {};
-  struct sigaction before {};
-  sigaction(SIGALRM, &ignore_it, &before);
-  const itimerval often{{0, 100}, {0, 100}};
-  const itimerval never{};
-  setitimer(ITIMER_REAL, &often, nullptr);
+  const SignalStorm storm(std::chrono::microseconds(100));
   run([] {
     Connection tcp = connection();
     const std::string all = pattern(5'000'000);
     auto sender = create_task([&] { tcp.client.sendall(all), tcp.client.close(); });
-    std::string received;
-    for (std::string part; !(part = tcp.server.recv(10'000)).empty();) received += part;
+    const std::string received = receive_all(tcp.server, 10'000);
     await(sender);
     CHECK((received == all));
   });
-  setitimer(ITIMER_REAL, &never, nullptr);
-  sigaction(SIGALRM, &before, nullptr);
 }
 
 TEST_CASE("of data and a deadline in one turn, nothing is lost") {

@@ -171,8 +171,7 @@ TEST_CASE("sendall sends all, however slowly the peer reads") {
     Connection tcp = connection();
     const std::string all = pattern(20'000'000);
     auto sender = create_task([&] { tcp.client.sendall(all), tcp.client.close(); });
-    std::string received;
-    for (std::string part; !(part = tcp.server.recv(100'000)).empty();) received += part;
+    const std::string received = receive_all(tcp.server, 100'000);
     await(sender);
     CHECK((received == all));
   });
@@ -192,8 +191,7 @@ TEST_CASE("sendfile sends a file from a place on, or a part, and leaves its posi
       CHECK(tcp.client.sendfile(fileno(file), all.size()) == 0);
       tcp.client.close();
     });
-    std::string received;
-    for (std::string part; !(part = tcp.server.recv(100'000)).empty();) received += part;
+    const std::string received = receive_all(tcp.server, 100'000);
     await(sender);
     CHECK((received == all.substr(1000) + all.substr(10, 20)));
   });
@@ -229,8 +227,7 @@ TEST_CASE("a pipe's ends wait for what is written, and for room") {
     jumpcut::PipeEnds pipe = jumpcut::make_pipe();
     const std::string all = pattern(1'000'000);
     auto writer = create_task([&] { pipe.writer.write_all(all), pipe.writer.close(); });
-    std::string received;
-    for (std::string part; !(part = pipe.reader.read(100'000)).empty();) received += part;
+    const std::string received = receive_all(pipe.reader, 100'000);
     await(writer);
     CHECK((received == all));
     CHECK(pipe.reader.read(10).empty());

@@ -49,6 +49,13 @@ int error_of(Function function, std::string* text = nullptr) {
   return 0;
 }
 
+/// All that comes until the peer sends no more, read by parts of so much at most.
+inline std::string receive_all(jumpcut::Descriptor& from, std::size_t most) {
+  std::string received;
+  for (std::string part; !(part = from.read(most)).empty();) received += part;
+  return received;
+}
+
 /// No two bytes in a row are what the next two are.
 inline std::string pattern(std::size_t size) {
   std::string text(size, '\0');

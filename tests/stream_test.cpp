@@ -240,8 +240,7 @@ TEST_CASE("write below the high-water mark does not wait, and all is sent in ord
     CHECK(!other_ran);
     stream.write_eof();
     CHECK_THROWS_AS(stream.write("x"), RuntimeError);
-    std::string received;
-    for (std::string part; !(part = peer.recv(50'000)).empty();) received += part;
+    const std::string received = receive_all(peer, 50'000);
     CHECK((received == all));
     peer.send("reading goes on");
     CHECK(stream.read(100) == "reading goes on");
@@ -259,8 +258,7 @@ TEST_CASE("a write that is cancelled while it waits is sent all the same") {
     CHECK_THROWS_AS(await(writer), Cancelled);
     stream.close();
     CHECK(stream.is_closing());
-    std::string received;
-    for (std::string part; !(part = peer.recv(50'000)).empty();) received += part;
+    const std::string received = receive_all(peer, 50'000);
     CHECK((received == all));
     stream.wait_closed();
     CHECK(!stream.socket().is_open());
@@ -278,8 +276,7 @@ TEST_CASE("a stream that is destroyed sends what is left; one that is aborted dr
       ends->stream.write(all);
       if (abort) ends->stream.abort();
       ends.reset();
-      std::string received;
-      for (std::string part; !(part = peer.recv(50'000)).empty();) received += part;
+      const std::string received = receive_all(peer, 50'000);
       CHECK((received == all) == !abort);
     }
   });

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -16,7 +15,6 @@
 #include <utility>
 #include <vector>
 
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -24,6 +22,7 @@
 #include "by_hand.hpp"
 #include "child.hpp"
 #include "log.hpp"
+#include "signal_storm.hpp"
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -43,31 +42,6 @@ std::size_t resident_kib() {
   numbers >> all >> resident;
   return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) / 1024;
 }
-
-volatile std::sig_atomic_t signals_taken = 0;
-
-/// While it lives, a signal comes each millisecond.
-class Storm {
- public:
-  Storm() {
-    signals_taken = 0;
-    struct sigaction action = {};
-    action.sa_handler = [](int) { signals_taken = signals_taken + 1; };
-    sigaction(SIGALRM, &action, &before_);
-    const itimerval often{{0, 1000}, {0, 1000}};
-    setitimer(ITIMER_REAL, &often, nullptr);
-  }
-  Storm(const Storm&) = delete;
-  Storm& operator=(const Storm&) = delete;
-  ~Storm() {
-    const itimerval never{};
-    setitimer(ITIMER_REAL, &never, nullptr);
-    sigaction(SIGALRM, &before_, nullptr);
-  }
-
- private:
-  struct sigaction before_ = {};
-};
 
 }  // namespace
 
@@ -214,7 +188,7 @@ TEST_CASE("a deadline costs at most three polls, and one more for each signal th
     const int count = pause < 1ms ? 100 : 15;
     int early = 0;
     const std::uint64_t before = loop.stats().polls;
-    const Storm storm;
+    const SignalStorm storm(1ms);
     loop.run_until_complete([&] {
       for (int i = 0; i < count; ++i) {
         const TimePoint from = loop.time();
@@ -224,10 +198,10 @@ TEST_CASE("a deadline costs at most three polls, and one more for each signal th
     });
     const std::uint64_t polls = loop.stats().polls - before;
     CHECK(early == 0);
-    CHECK(signals_taken > 0);
-    CHECK(polls <= static_cast<std::uint64_t>(2 * count + signals_taken));
+    CHECK(SignalStorm::taken() > 0);
+    CHECK(polls <= static_cast<std::uint64_t>(2 * count + SignalStorm::taken()));
     // So when they are a millisecond apart, there are three in all.
-    if (pause < 1ms && signals_taken <= count)
+    if (pause < 1ms && SignalStorm::taken() <= count)
       CHECK(polls <= static_cast<std::uint64_t>(3 * count));
   }
 }

@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <stdexcept>
 #include <string>
@@ -13,12 +12,12 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 
 #include "log.hpp"
+#include "signal_storm.hpp"
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -284,13 +283,7 @@ TEST_CASE(
 }
 
 TEST_CASE("signals in plenty end no wait early") {
-  struct sigaction ignore_it {};
-  ignore_it.sa_handler = [](int) {};
-  struct sigaction before {};
-  sigaction(SIGALRM, &ignore_it, &before);
-  const itimerval often{{0, 50}, {0, 50}};
-  const itimerval never{};
-  setitimer(ITIMER_REAL, &often, nullptr);
+  const SignalStorm storm(std::chrono::microseconds(50));
   run([] {
     const Ends pair;
     auto echo = create_task([&] {
@@ -307,8 +300,6 @@ TEST_CASE("signals in plenty end no wait early") {
     }
     await(echo);
   });
-  setitimer(ITIMER_REAL, &never, nullptr);
-  sigaction(SIGALRM, &before, nullptr);
 }
 
 TEST_CASE("what can't be waited for is refused by name") {
