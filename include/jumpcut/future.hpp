@@ -98,16 +98,26 @@ class Future : public AnyFuture {
   /// thread, and after the loop's end.
   template <class Value = T>
   requires(!std::is_void_v<T>) void set_result(Value&& value) const {
-    impl::FutureBase& future = settable("set_result");
+    impl::FutureBase& future = base("set_result");
+    impl::Core& core = future.check_can_be_set("set_result");
     static_cast<std::optional<T>*>(future.slot())->emplace(std::forward<Value>(value));
-    future.finish();
+    if constexpr (std::is_trivially_constructible_v<T, Value&&>) {
+      future.finish(core);
+    } else {
+      future.finish();  // who knows what its constructor did
+    }
   }
-  void set_result() const requires std::is_void_v<T> { settable("set_result").finish(); }
+  void set_result() const requires std::is_void_v<T> {
+    impl::FutureBase& future = base("set_result");
+    future.finish(future.check_can_be_set("set_result"));
+  }
 
   /// Ends it with an error. Throws as set_result() does, ValueError for a null pointer, and
   /// RuntimeError for Cancelled: call cancel() instead.
   void set_exception(std::exception_ptr error) const {
-    settable("set_exception").fail(std::move(error));
+    impl::FutureBase& future = base("set_exception");
+    future.check_can_be_set("set_exception");
+    future.fail(std::move(error));
   }
   template <class Error>
   requires(!std::is_convertible_v<Error, std::exception_ptr>) void set_exception(
@@ -121,11 +131,6 @@ class Future : public AnyFuture {
   }
 
  private:
-  impl::FutureBase& settable(const char* call) const {
-    impl::FutureBase& future = base(call);
-    future.check_can_be_set(call);
-    return future;
-  }
   static T copy_value(impl::FutureBase& future) {
     auto& value = *static_cast<std::optional<T>*>(future.slot());
     if constexpr (impl::is_copyable<T>) {

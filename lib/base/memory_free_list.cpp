@@ -55,8 +55,8 @@ void* Memory::take_fresh(std::size_t size) {
   return memory;
 }
 
-void Memory::give_back_fresh(void* memory, std::size_t) noexcept {
-  std::free(memory);  // a large one: all others are kept
+void Memory::give_back_fresh(void* memory, std::size_t size) noexcept {
+  if (size > largest) std::free(memory);  // all others go with their chunks
 }
 
 }  // namespace jumpcut::impl

@@ -89,6 +89,12 @@ void FutureBase::throw_error() {
   throw InvalidStateError("result: " + describe() + " is not done yet; await it");
 }
 
+Core& FutureBase::check_can_end_aside(const char* call) const {
+  Core* core = space_->core;
+  if (core == nullptr || !core->on_its_thread() || is_done()) refuse_end(call);
+  return *core;
+}
+
 void FutureBase::refuse_end(const char* call) const {
   check_thread(call);
   const std::string head = std::string(call) + ": " + describe();

@@ -89,16 +89,15 @@ class JUMPCUT_API FutureBase {
   virtual bool cancel(const std::exception_ptr& cancelled);
 
   /// Ends it without error; the value, if it has one, is stored already. Enqueues its listeners.
-  [[gnu::always_inline]] void finish() {
-    check_can_end("set_result");
-    end(State::finished);
-  }
+  [[gnu::always_inline]] void finish() { finish(check_can_end("set_result")); }
+  /// After check_can_be_set(), and nothing that may have ended it since.
+  [[gnu::always_inline]] void finish(Core& core) noexcept { end(State::finished, core); }
   /// Throws RuntimeError for a task, and what check_can_end() throws. First of all, for another
   /// thread may call it, and no other word of a future is the same all its life.
-  [[gnu::always_inline]] void check_can_be_set(const char* call) const {
+  [[gnu::always_inline]] Core& check_can_be_set(const char* call) const {
     if (is_task_) [[unlikely]]
       refuse_set(call);
-    check_can_end(call);
+    return check_can_end(call);
   }
   /// Ends it with an error.
   void fail(std::exception_ptr error);
@@ -143,6 +142,7 @@ class JUMPCUT_API FutureBase {
     if (--references_ != 0) return;
     if (unretrieved_ || watched_ || first_ != nullptr) [[unlikely]]
       return last_ref();
+    if (plain_ && error_ == nullptr) return space_->give_back(this, plain_size);
     destroy();
   }
   std::uint32_t references() const noexcept { return references_; }
@@ -172,18 +172,20 @@ class JUMPCUT_API FutureBase {
   virtual void last_handle_dropped() noexcept {}
 
   /// Throws InvalidStateError if it is done, RuntimeError on another thread or after the loop's
-  /// end.
-  [[gnu::always_inline]] void check_can_end(const char* call) const {
-    if (space_->core == nullptr || !space_->core->on_its_thread() || state_ != State::pending)
-        [[unlikely]]
-      refuse_end(call);
+  /// end. Returns where its listeners go: as this thread's own, which is known sooner than the
+  /// space's.
+  [[gnu::always_inline]] Core& check_can_end(const char* call) const {
+    Core* core = this_core;
+    if (core == nullptr || core != space_->core || state_ != State::pending) [[unlikely]]
+      return check_can_end_aside(call);
+    return *core;
   }
-  [[gnu::always_inline]] void end(State state) noexcept {
+  [[gnu::always_inline]] void end(State state) noexcept { end(state, *space_->core); }
+  [[gnu::always_inline]] void end(State state, Core& core) noexcept {
     state_ = state;
     Listener* one = first_;
     if (one == nullptr) return;
     first_ = last_ = nullptr;
-    Core& core = *space_->core;
     do {
       Listener* next = one->next_;  // the listener may be gone once it is told
       one->listed_ = false;
@@ -196,11 +198,16 @@ class JUMPCUT_API FutureBase {
       one = next;
     } while (one != nullptr);
   }
+  /// The same where the thread's scheduler doesn't run.
+  Core& check_can_end_aside(const char* call) const;
   [[noreturn]] void refuse_end(const char* call) const;
   [[noreturn]] void refuse_set(const char* call) const;
   [[noreturn]] void refuse_callback() const;
   [[noreturn]] void throw_error();
   void last_ref() noexcept;
+
+  /// Of most futures: this, and a value as large as a string.
+  static constexpr std::size_t plain_size = 96;
 
   // One cache line, as a task's first. g++ looks at two of the flags at once only if they are no
   // bools.
@@ -215,12 +222,13 @@ class JUMPCUT_API FutureBase {
   // What keeps it going is not counted as a reference, so that the last handle is seen to go: a
   // gather's children; in debug mode, a task's loop.
   std::uint8_t watched_ : 1 = false;
-  bool awaited_ : 1 = false;       // somebody waits or waited for it
-  bool message_once_ : 1 = false;  // of a cancelled one: see take_cancelled()
-  bool detached_ : 1 = false;      // a task whose handle may be dropped
-  bool has_function_ : 1 = false;  // a task that has not destroyed its function
-  bool has_extras_ = false;        // a task that may hold more than most: see TaskBase
-  bool is_task_ = false;           // for good: other threads may ask
+  bool awaited_ : 1 = false;        // somebody waits or waited for it
+  bool message_once_ : 1 = false;   // of a cancelled one: see take_cancelled()
+  bool detached_ : 1 = false;       // a task whose handle may be dropped
+  bool has_function_ : 1 = false;   // a task that has not destroyed its function
+  std::uint8_t plain_ : 1 = false;  // of plain_size, and only its memory is to be given back
+  bool has_extras_ = false;         // a task that may hold more than most: see TaskBase
+  bool is_task_ = false;            // for good: other threads may ask
 
  private:
   [[gnu::always_inline]] void append(Listener& one) noexcept {

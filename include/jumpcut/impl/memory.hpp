@@ -20,12 +20,17 @@ class JUMPCUT_API Memory {
 
   /// What was taken stays valid for good, and nothing is given back any more.
   void leak() noexcept;
+  /// Nothing is kept for later takers any more, so that in_use() is what its name says.
+  void retire() noexcept;
+  /// What was taken and not given back, beside what is kept.
+  std::size_t in_use() const noexcept { return outside_; }
+
   /// Aligned for any object that is not over-aligned. Throws std::bad_alloc.
   [[gnu::always_inline]] void* take(std::size_t size) {
     if (size > largest) [[unlikely]]
-      return take_fresh(size);
+      return take_aside(size);
     Shelf& shelf = shelves_[(size - 1) / step];
-    if (shelf.first == nullptr) return take_fresh(rounded(size));
+    if (shelf.first == nullptr) return take_aside(size);
     Kept* kept = shelf.first;
     shelf.first = kept->next;
     --shelf.count;
@@ -33,14 +38,22 @@ class JUMPCUT_API Memory {
   }
   /// The same size as it was taken with.
   [[gnu::always_inline]] void give_back(void* memory, std::size_t size) noexcept {
+    if (!keep(memory, size)) [[unlikely]]
+      give_back_aside(memory, size);
+  }
+  /// The one half of it: false if there is no room to keep it, or no wish.
+  [[gnu::always_inline]] bool keep(void* memory, std::size_t size) noexcept {
     if (size > largest) [[unlikely]]
-      return give_back_fresh(memory, size);
+      return false;
     Shelf& shelf = shelves_[(size - 1) / step];
     if (shelf.count >= most_kept_) [[unlikely]]
-      return give_back_fresh(memory, rounded(size));
+      return false;
     ++shelf.count;
     shelf.first = new (memory) Kept{shelf.first};
+    return true;
   }
+  /// The other half.
+  void give_back_aside(void* memory, std::size_t size) noexcept;
 
  private:
   static constexpr std::size_t step = 32;
@@ -53,11 +66,15 @@ class JUMPCUT_API Memory {
     Kept* first = nullptr;
     std::uint32_t count = 0;
   };
-  static std::size_t rounded(std::size_t size) noexcept { return (size + step - 1) / step * step; }
+  static std::size_t rounded(std::size_t size) noexcept {
+    return size > largest ? size : (size + step - 1) / step * step;
+  }
 
+  void* take_aside(std::size_t size);
   void* take_fresh(std::size_t size);
   void give_back_fresh(void* memory, std::size_t size) noexcept;
   [[maybe_unused]] void* heap_;  // of no use to malloc
+  std::size_t outside_ = 0;      // taken from the heap and not given back to it
   std::uint32_t most_kept_;      // a shelf; 0 where a tool is to see each object
   Shelf shelves_[largest / step];
 };

@@ -48,28 +48,19 @@ struct JUMPCUT_API TaskSpace {
   TaskSpace(const TaskSpace&) = delete;
   TaskSpace& operator=(const TaskSpace&) = delete;
 
-  void* take(std::size_t size) {
-    void* memory = memory_.take(size);
-    ++objects_;
-    return memory;
-  }
+  void* take(std::size_t size) { return memory_.take(size); }
   void give_back(void* memory, std::size_t size) noexcept {
-    memory_.give_back(memory, size);
-    if (--objects_ == 0) [[unlikely]]
-      delete this;
+    if (!memory_.keep(memory, size)) [[unlikely]]
+      give_back_aside(memory, size);  // the last thing its callers do: they then need no frame
   }
-  /// The loop ends.
-  void close() noexcept {
-    core = nullptr;
-    loop = nullptr;
-    if (--objects_ == 0) delete this;
-  }
+  /// The loop ends. What was taken is counted from here on, and the space goes with the last.
+  void close() noexcept;
 
  private:
   ~TaskSpace() = default;
+  void give_back_aside(void* memory, std::size_t size) noexcept;
 
   Memory memory_;
-  std::size_t objects_ = 1;  // the loop's own place
 };
 
 [[noreturn]] JUMPCUT_API void throw_no_loop(const char* call);

@@ -38,17 +38,26 @@ class Valued<Base, void> : public Base {
 template <class T>
 class FutureState final : public Valued<FutureBase, T> {
  public:
-  explicit FutureState(TaskSpace& space) : Valued<FutureBase, T>(space, "future") {}
+  explicit FutureState(TaskSpace& space) : Valued<FutureBase, T>(space, "future") {
+    this->plain_ = is_plain();
+  }
 
   static FutureState& make(TaskSpace& space) {
-    return *new (space.take(sizeof(FutureState))) FutureState(space);
+    return *new (space.take(size())) FutureState(space);
   }
 
  private:
+  static constexpr bool is_plain() {
+    return sizeof(FutureState) <= FutureBase::plain_size &&
+           (std::is_void_v<T> || std::is_trivially_destructible_v<T>);
+  }
+  static constexpr std::size_t size() {
+    return is_plain() ? FutureBase::plain_size : sizeof(FutureState);
+  }
   void destroy() noexcept override {
     TaskSpace& space = *this->space_;
     this->~FutureState();
-    space.give_back(this, sizeof(FutureState));
+    space.give_back(this, size());
   }
   ~FutureState() = default;
 };
