@@ -30,6 +30,17 @@ using jumpcut::Loop, jumpcut::sleep, jumpcut::TimePoint, jumpcut::TimerHandle;
 using jumpcut::VirtualClock;
 using std::chrono::nanoseconds, std::chrono::duration;
 
+namespace careless {
+
+using namespace jumpcut;  // NOLINT(google-build-using-namespace): what a user may write
+
+template <class Number>
+constexpr bool can_sleep = requires(Number number) {
+  sleep(number);
+};
+
+}  // namespace careless
+
 namespace {
 
 /// Under a sanitizer a million of anything takes too long.
@@ -44,6 +55,12 @@ std::size_t resident_kib() {
 }
 
 }  // namespace
+
+TEST_CASE("sleep without a unit does not compile, and so is not the C library's") {
+  STATIC_REQUIRE(careless::can_sleep<std::chrono::seconds>);
+  STATIC_REQUIRE_FALSE(careless::can_sleep<int>);
+  STATIC_REQUIRE_FALSE(careless::can_sleep<double>);
+}
 
 TEST_CASE("a million timers can be pending, and each is called at its time, in order") {
   VirtualClock clock;

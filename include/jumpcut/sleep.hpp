@@ -4,6 +4,7 @@
 #include <jumpcut/impl/task_base.hpp>
 
 #include <chrono>
+#include <type_traits>
 
 namespace jumpcut {
 
@@ -23,6 +24,12 @@ template <class Rep, class Period>
   if (delay <= delay.zero()) return impl::TaskBase::yield("sleep");
   impl::sleep_until(impl::deadline_after(impl::loop_now("sleep"), delay), "sleep");
 }
+
+/// A number says no unit: write sleep(1s). Under `using namespace jumpcut` the C library's sleep(),
+/// which stops the thread and every task with it, would take it silently.
+template <class Number>
+requires std::is_arithmetic_v<Number>
+void sleep(Number seconds) = delete;
 
 /// The same until a time on the loop's clock.
 inline void sleep_until(TimePoint when) {
