@@ -178,6 +178,21 @@ TEST_CASE("what a handler throws goes to the exception handler, and the server g
   });
 }
 
+TEST_CASE("a connection whose task ends before it began is closed, and nobody waits for it") {
+  run([] {
+    Server server = start_server(echo, "127.0.0.1", 0);
+    Stream client = connect_to(server);
+    while (server.connections() == 0) sleep(0s);
+    for (const jumpcut::AnyTask& task : jumpcut::all_tasks()) {
+      if (task.name() == "connection") task.cancel();
+    }
+    CHECK(client.read().empty());
+    server.close();
+    server.wait_closed();
+    CHECK(server.connections() == 0);
+  });
+}
+
 TEST_CASE("servers may share a port if they say so") {
   run([] {
     jumpcut::ServerOptions options;

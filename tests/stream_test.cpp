@@ -297,6 +297,21 @@ TEST_CASE("what sending failed with is thrown by the write that waits, and by al
   });
 }
 
+TEST_CASE("a stream whose writer ends before it began says so, and nobody waits for it") {
+  run([] {
+    auto [stream, peer] = both();
+    auto writer = create_task([&, &stream = stream] { stream.write(pattern(2'000'000)); });
+    stream.write("x");
+    sleep(0s);
+    for (const jumpcut::AnyTask& task : jumpcut::all_tasks()) {
+      if (task.name() == "stream writer") task.cancel();
+    }
+    CHECK(error_of([&] { await(writer); }) == ECANCELED);
+    stream.close();
+    CHECK(error_of([&, &stream = stream] { stream.wait_closed(); }) == ECANCELED);
+  });
+}
+
 TEST_CASE("a stream that is closed refuses to be used, and ends who reads") {
   run([] {
     auto [stream, peer] = both();

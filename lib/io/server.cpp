@@ -54,9 +54,12 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
     ino_t number;
   };
 
+  class Connection;
+
   void accept_all(Socket& listening);
   void start_connection(Socket socket);
-  void serve(std::list<Stream>::iterator stream);
+  void serve(Stream& stream);
+  void end_connection(std::list<Stream>::iterator stream) noexcept;
   void remove_files() noexcept;
 
   const ConnectionHandler handler_;
@@ -139,6 +142,23 @@ void ServerState::accept_all(Socket& listening) {
   }
 }
 
+/// What the task of a connection has. That need not have begun when it ends: it may be cancelled
+/// before, or get no stack.
+class ServerState::Connection {
+ public:
+  Connection(std::shared_ptr<ServerState> server, std::list<Stream>::iterator stream) noexcept
+      : server_(std::move(server)), stream_(stream) {}
+  Connection(Connection&&) noexcept = default;
+  ~Connection() {
+    if (server_ != nullptr) server_->end_connection(stream_);
+  }
+  void run() const { server_->serve(*stream_); }
+
+ private:
+  std::shared_ptr<ServerState> server_;
+  std::list<Stream>::iterator stream_;
+};
+
 void ServerState::start_connection(Socket socket) {
   try {
     if (socket.getsockname().family() != AddressFamily::local) {
@@ -148,28 +168,24 @@ void ServerState::start_connection(Socket socket) {
   } catch (const std::exception&) {  // he is gone already
     return report("a connection can't be served");
   }
-  const auto stream = std::prev(streams_.end());
   try {
-    create_task([self = shared_from_this(), stream] { self->serve(stream); },
+    create_task([connection = Connection(shared_from_this(),
+                                         std::prev(streams_.end()))] { connection.run(); },
                 {.name = "connection"})
         .detach();
   } catch (const std::exception&) {
-    streams_.erase(stream);
     report("a connection can't be served");
   }
 }
 
-void ServerState::serve(std::list<Stream>::iterator stream) {
-  struct Served {
-    ServerState& server;
-    std::list<Stream>::iterator stream;
-    ~Served() {
-      server.streams_.erase(stream);
-      if (server.streams_.empty()) server.waiters_.wake_all();
-    }
-  } served{*this, stream};
+void ServerState::end_connection(std::list<Stream>::iterator stream) noexcept {
+  streams_.erase(stream);
+  if (streams_.empty()) waiters_.wake_all();
+}
+
+void ServerState::serve(Stream& stream) {
   try {
-    handler_(*stream);
+    handler_(stream);
   } catch (const Cancelled&) {
     throw;
   } catch (...) {

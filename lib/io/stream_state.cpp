@@ -81,24 +81,31 @@ void StreamState::send_now(std::string_view& data) {
   }
 }
 
-/// By a task of the stream's own, which holds it until all is sent.
+/// Holds the stream until all is sent. The task that has it need not have begun when it ends: it
+/// may be cancelled before, or get no stack.
+class StreamState::Sending {
+ public:
+  explicit Sending(std::shared_ptr<StreamState> stream) noexcept : stream_(std::move(stream)) {
+    stream_->sending_ = true;
+  }
+  Sending(Sending&&) noexcept = default;
+  ~Sending() {
+    if (stream_ != nullptr) stream_->end_sending();
+  }
+  void run() const { stream_->send_all(); }
+
+ private:
+  std::shared_ptr<StreamState> stream_;
+};
+
 void StreamState::send_later() {
   paused_ = paused_ || outgoing.size() > options.high_water;
-  if (std::exchange(sending_, true)) return;
-  try {
-    create_task([self = shared_from_this()] { self->send_all(); }, {.name = "stream writer"})
-        .detach();
-  } catch (...) {
-    sending_ = false;
-    throw;
-  }
+  if (sending_) return;
+  create_task([sending = Sending(shared_from_this())] { sending.run(); }, {.name = "stream writer"})
+      .detach();
 }
 
 void StreamState::send_all() {
-  struct Sending {
-    StreamState& stream;
-    ~Sending() { stream.end_sending(); }
-  } sending{*this};
   try {
     while (outgoing.size() != 0) {
       // A copy of a part: what is there moves when more is written.
@@ -118,8 +125,13 @@ void StreamState::send_all() {
 void StreamState::end_sending() noexcept {
   sending_ = false;
   if (outgoing.size() != 0 && error_ == nullptr) {
-    fail(std::make_exception_ptr(DescriptorClosed(
-        ECANCELED, std::generic_category(), "the task that sends what was written was cancelled")));
+    std::exception_ptr error = std::current_exception();  // that there is no stack
+    if (error == nullptr) {
+      error = std::make_exception_ptr(
+          DescriptorClosed(ECANCELED, std::generic_category(),
+                           "the task that sends what was written ended before that was sent"));
+    }
+    fail(std::move(error));
   }
   paused_ = false;
   if (closing) abort();

@@ -82,6 +82,8 @@ class StreamState : public std::enable_shared_from_this<StreamState> {
   bool closing = false;  ///< close() was called
 
  private:
+  class Sending;
+
   void send_now(std::string_view& data);
   void send_later();
   void end_writing();
