@@ -46,7 +46,8 @@ class JUMPCUT_API Socket : public Descriptor {
   void sendall(std::string_view data);
   /// Returns once so much of a file is sent, or all that it has from there on, for which it may
   /// wait; how much that was. Reading the file may hold up the thread for as long as the disk
-  /// takes. The file's own position is neither used nor changed.
+  /// takes. The file's own position is neither used nor changed. What the system can't send so is
+  /// read and sent.
   std::size_t sendfile(int file, std::uint64_t offset = 0,
                        std::size_t most = std::numeric_limits<std::size_t>::max());
 
@@ -54,8 +55,8 @@ class JUMPCUT_API Socket : public Descriptor {
   /// for nothing but close().
   void connect(const Address& address);
   /// Waits until somebody connects; a Cancelled leaves him in the queue. When there are no more
-  /// descriptors, it tells the loop's exception handler, and tries again later, a second at the
-  /// most.
+  /// descriptors, or the system forbids it for now, it tells the loop's exception handler, and
+  /// tries again later, a second at the most.
   std::pair<Socket, Address> accept();
 
   // What never waits.

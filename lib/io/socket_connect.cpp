@@ -70,11 +70,13 @@ bool concerns_peer(int error) noexcept {
   }
 }
 
-bool is_exhaustion(int error) noexcept {
-  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+/// What is wrong is not the socket. EPERM: rules of the system's that may change.
+bool may_pass(int error) noexcept {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM ||
+         error == EPERM;
 }
 
-void report_exhaustion(const Operation& operation, int error) noexcept {
+void report_failure(const Operation& operation, int error) noexcept {
   ErrorContext context;
   try {
     context.message =
@@ -129,8 +131,8 @@ std::pair<Socket, Address> Socket::accept() {
     if (concerns_peer(error)) continue;
     if (error == EAGAIN || error == EWOULDBLOCK) {
       operation.wait(PollEvent::readable);
-    } else if (is_exhaustion(error)) {
-      if (patience.is_first()) report_exhaustion(operation, error);
+    } else if (may_pass(error)) {
+      if (patience.is_first()) report_failure(operation, error);
       patience.wait(operation);
     } else {
       operation.state().fail("accept", error);

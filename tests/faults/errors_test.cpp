@@ -1,0 +1,81 @@
+// What exactly comes of a call that fails, where that is more than an error that names it.
+
+#include <jumpcut/jumpcut.hpp>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include "../on_loop.hpp"
+#include "../sockets.hpp"
+#include "injector.hpp"
+
+using Catch::Contains;
+using faults::fail_one;
+using jumpcut::await, jumpcut::create_task, jumpcut::run, jumpcut::Socket, jumpcut::Stdio;
+
+namespace {
+
+/// While it lives, calls fail as was said.
+struct Failing {
+  Failing(faults::Key call, faults::Fault fault, std::uint32_t times = 1, std::uint32_t nth = 0) {
+    fail_one(call, nth, fault, times);
+  }
+  Failing(const Failing&) = delete;
+  Failing& operator=(const Failing&) = delete;
+  ~Failing() { faults::stop(); }
+};
+
+struct TemporaryFile {
+  explicit TemporaryFile(const std::string& text) : file(std::tmpfile()) {
+    REQUIRE(std::fwrite(text.data(), 1, text.size(), file) == text.size());
+    REQUIRE(std::fflush(file) == 0);
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+  ~TemporaryFile() { std::fclose(file); }
+  int fd() const { return fileno(file); }
+
+  std::FILE* const file;
+};
+
+}  // namespace
+
+TEST_CASE("accept waits where the system has no room for a connection, and says so once") {
+  for (const int error : {EMFILE, ENFILE, ENOBUFS, ENOMEM, EPERM}) {
+    const std::vector<std::string> reports = reports_of([&] {
+      Socket listening = listener();
+      Socket client(jumpcut::AddressFamily::ipv4);
+      client.connect(listening.getsockname());
+      const auto before = elapsed();
+      const Failing failing("accept4", error, 3);
+      listening.accept().first.send("x");
+      CHECK(client.recv(10) == "x");
+      CHECK(elapsed() - before == 10ms + 20ms + 40ms);
+    });
+    CHECK(reports.size() == 1);
+  }
+}
+
+TEST_CASE("accept passes over a connection that is gone, and what its network says") {
+  for (const int error : {ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH, ENETUNREACH, EINTR}) {
+    const std::vector<std::string> reports = reports_of([&] {
+      Socket listening = listener();
+      Socket client(jumpcut::AddressFamily::ipv4);
+      client.connect(listening.getsockname());
+      const Failing failing("accept4", error, 3);
+      listening.accept().first.send("x");
+      CHECK(client.recv(10) == "x");
+      CHECK(elapsed() == 0ns);
+    });
+    CHECK(reports.empty());
+  }
+}
