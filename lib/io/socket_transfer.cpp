@@ -1,5 +1,6 @@
 #include <jumpcut/socket.hpp>
 
+#include "base/system_error.hpp"
 #include "io/buffers.hpp"
 #include "io/descriptor_state.hpp"
 #include "io/sigpipe.hpp"
@@ -9,10 +10,40 @@
 
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace jumpcut {
 
 using impl::Operation, impl::PollEvent;
+
+namespace {
+
+void send_all(const Socket& socket, const char* call, std::string_view data) {
+  while (!data.empty()) {
+    const Operation operation(socket, call);
+    data.remove_prefix(operation.run(PollEvent::writable, [&](int fd) {
+      return ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
+    }));
+  }
+}
+
+/// What sendfile() does, where the system can't with this file or this socket.
+std::size_t copy_file(const Socket& socket, int file, off_t place, std::size_t most) {
+  std::string part(std::min(most, std::size_t{64} * 1024), '\0');
+  std::size_t sent = 0;
+  while (sent < most) {
+    const ssize_t size = pread(file, part.data(), std::min(most - sent, part.size()), place);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) impl::throw_system_error(errno, "sendfile, reading descriptor %d", file);
+    if (size == 0) break;
+    send_all(socket, "sendfile", std::string_view(part).substr(0, static_cast<std::size_t>(size)));
+    place += size;
+    sent += static_cast<std::size_t>(size);
+  }
+  return sent;
+}
+
+}  // namespace
 
 std::string Socket::recv(std::size_t most, int flags) {
   return impl::read_string(most, [&](std::span<char> buffer) { return recv_into(buffer, flags); });
@@ -66,12 +97,7 @@ std::size_t Socket::sendto(std::string_view data, const Address& address, int fl
 }
 
 void Socket::sendall(std::string_view data) {
-  while (!data.empty()) {
-    const Operation operation(*this, "sendall");
-    data.remove_prefix(operation.run(PollEvent::writable, [&](int fd) {
-      return ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
-    }));
-  }
+  send_all(*this, "sendall", data);
 }
 
 std::size_t Socket::sendfile(int file, std::uint64_t offset, std::size_t most) {
@@ -79,14 +105,17 @@ std::size_t Socket::sendfile(int file, std::uint64_t offset, std::size_t most) {
   constexpr std::size_t part = 1024 * 1024;
   auto place = static_cast<off_t>(offset);
   std::size_t sent = 0;
+  bool copy = false;
   while (sent < most) {
     const Operation operation(*this, "sendfile");
     const std::size_t size = operation.run(PollEvent::writable, [&](int fd) {
       impl::NoSigpipe quiet;
       const ssize_t result = ::sendfile(fd, file, &place, std::min(most - sent, part));
       if (result < 0 && errno == EPIPE) quiet.raised();
-      return result;
+      copy = result < 0 && (errno == EINVAL || errno == ENOSYS);
+      return copy ? 0 : result;
     });
+    if (copy) return sent + copy_file(*this, file, place, most - sent);
     if (size == 0) break;
     sent += size;
   }

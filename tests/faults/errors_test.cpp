@@ -79,3 +79,34 @@ TEST_CASE("accept passes over a connection that is gone, and what its network sa
     CHECK(reports.empty());
   }
 }
+
+TEST_CASE("sendfile reads and sends what the system can't send so") {
+  const std::string all = pattern(300'000);
+  const TemporaryFile file(all);
+  for (const int error : {EINVAL, ENOSYS}) {
+    for (const std::uint32_t nth : {0u, 1u}) {
+      run([&, error] {
+        auto [a, b] = Socket::pair();
+        const auto sender = create_task([&, &a = a] {
+          const std::size_t size = a.sendfile(file.fd(), 10, 250'000);
+          a.close();
+          return size;
+        });
+        const Failing failing("sendfile", error, faults::for_ever, nth);
+        CHECK(receive_all(b, 50'000) == all.substr(10, 250'000));
+        CHECK(await(sender) == 250'000);
+      });
+    }
+  }
+}
+
+TEST_CASE("sendfile names the file that it can't read where the system can't send it") {
+  run([] {
+    auto [a, b] = Socket::pair();
+    jumpcut::PipeEnds pipe = jumpcut::make_pipe();
+    const Failing failing("sendfile", EINVAL);
+    std::string text;
+    CHECK(error_of([&, &a = a] { a.sendfile(pipe.reader.fd()); }, &text) == ESPIPE);
+    CHECK_THAT(text, Contains("sendfile") && Contains(std::to_string(pipe.reader.fd())));
+  });
+}
