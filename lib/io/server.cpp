@@ -3,6 +3,7 @@
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/error.hpp>
 #include <jumpcut/loop.hpp>
+#include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>
 #include <jumpcut/wait_fd.hpp>
 
@@ -10,7 +11,9 @@
 #include "loop/loop_state.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <list>
+#include <new>
 #include <string>
 
 #include <netinet/in.h>
@@ -54,9 +57,10 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
     ino_t number;
   };
 
+  class Listening;
   class Connection;
 
-  void accept_all(Socket& listening);
+  void accept_all(Socket& listening, const std::string& name);
   void start_connection(Socket socket);
   void serve(Stream& stream);
   void end_connection(std::list<Stream>::iterator stream) noexcept;
@@ -108,11 +112,30 @@ void ServerState::listen(const Address& address) {
   listeners_.push_back(std::move(socket));
 }
 
+/// What a task that accepts has. However it ends, and also if it never began, nobody connects to
+/// it any more, and waits in vain.
+class ServerState::Listening {
+ public:
+  Listening(std::shared_ptr<ServerState> server, Socket& socket)
+      : server_(std::move(server)), socket_(socket), name_(socket.getsockname().to_string()) {}
+  Listening(Listening&&) noexcept = default;
+  ~Listening() {
+    if (server_ != nullptr) socket_.close();
+  }
+  const std::string& name() const noexcept { return name_; }
+  void run() const { server_->accept_all(socket_, name_); }
+
+ private:
+  std::shared_ptr<ServerState> server_;
+  Socket& socket_;
+  std::string name_;
+};
+
 void ServerState::start() {
-  for (Socket& listening : listeners_) {
-    create_task([self = shared_from_this(), &listening] { self->accept_all(listening); },
-                {.name = "server on " + listening.getsockname().to_string()})
-        .detach();
+  for (Socket& socket : listeners_) {
+    Listening listening(shared_from_this(), socket);
+    const std::string name = "server on " + listening.name();
+    create_task([listening = std::move(listening)] { listening.run(); }, {.name = name}).detach();
   }
 }
 
@@ -133,12 +156,18 @@ void ServerState::remove_files() noexcept {
   files_.clear();
 }
 
-void ServerState::accept_all(Socket& listening) {
-  try {
-    while (!closed_) start_connection(listening.accept().first);
-  } catch (const DescriptorClosed&) {
-  } catch (const std::exception&) {
-    report("a server listens no more on " + listening.getsockname().to_string());
+void ServerState::accept_all(Socket& listening, const std::string& name) {
+  while (!closed_) {
+    try {
+      start_connection(listening.accept().first);
+    } catch (const DescriptorClosed&) {
+      return;
+    } catch (const std::bad_alloc&) {
+      report("a server can't wait for connections on " + name + ", and tries again in a second");
+      sleep(std::chrono::seconds(1));
+    } catch (const std::exception&) {
+      return report("a server listens no more on " + name);
+    }
   }
 }
 
@@ -208,7 +237,9 @@ Server::~Server() {
 std::vector<Address> Server::addresses() const {
   std::vector<Address> all;
   if (!is_serving()) return all;
-  for (const Socket& listening : state_->listeners()) all.push_back(listening.getsockname());
+  for (const Socket& listening : state_->listeners()) {
+    if (listening.is_open()) all.push_back(listening.getsockname());
+  }
   return all;
 }
 

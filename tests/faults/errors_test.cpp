@@ -80,6 +80,70 @@ TEST_CASE("accept passes over a connection that is gone, and what its network sa
   }
 }
 
+TEST_CASE("a server goes on when a connection can't be accepted, or served") {
+  const auto echo = [](jumpcut::Stream& stream) { stream.write(stream.read_line()); };
+  const auto asks = [](const jumpcut::Server& server) {
+    jumpcut::Stream stream = jumpcut::open_connection(server.addresses().front());
+    stream.write("hello\n");
+    return stream.read();
+  };
+  const auto reports = reports_of([&] {
+    jumpcut::Server server = jumpcut::start_server(echo, "127.0.0.1", 0);
+    {
+      const Failing failing("accept4", ENFILE, 2);
+      CHECK(asks(server) == "hello\n");
+    }
+    {
+      const Failing failing("madvise (guard)", ENOMEM, faults::for_ever);
+      // Its task has a stack that was used before, or no connection at all.
+      const std::string answer = asks(server);
+      CHECK((answer.empty() || answer == "hello\n"));
+    }
+    CHECK(asks(server) == "hello\n");
+    server.close();
+    server.wait_closed();
+  });
+  CHECK(!reports.empty());
+}
+
+TEST_CASE("a server that can't be told of connections tries again, and else listens no more") {
+  const auto reports = reports_of([&] {
+    const auto echo = [](jumpcut::Stream& stream) { stream.write(stream.read_line()); };
+    jumpcut::Server server = jumpcut::start_server(echo, "127.0.0.1", 0);
+    const jumpcut::Address address = server.addresses().front();
+    {
+      const Failing failing("epoll_ctl (add)", ENOMEM);
+      settle();
+    }
+    jumpcut::Stream stream = jumpcut::open_connection(address);
+    stream.write("hello\n");
+    CHECK(stream.read() == "hello\n");
+    CHECK(elapsed() == 1s);
+    {
+      const Failing failing("accept4", EINVAL);
+      try {
+        jumpcut::open_connection(address).read();
+      } catch (const std::system_error& error) {  // he was in the queue
+        CHECK(error.code().value() == ECONNRESET);
+      }
+      CHECK(error_of([&] { jumpcut::open_connection(address); }) == ECONNREFUSED);
+    }
+    CHECK(server.addresses().empty());
+  });
+  CHECK_THAT(reports.at(0), Contains("tries again in a second"));
+  CHECK_THAT(reports.at(1), Contains("a server listens no more on 127.0.0.1"));
+}
+
+TEST_CASE("a server whose accepting task gets no stack listens no more") {
+  on_loop([&] {
+    jumpcut::Server server = jumpcut::start_server([](jumpcut::Stream&) {}, "127.0.0.1", 0);
+    const jumpcut::Address address = server.addresses().front();
+    const Failing failing("madvise (guard)", ENOMEM, faults::for_ever);
+    settle();
+    CHECK(error_of([&] { jumpcut::open_connection(address); }) == ECONNREFUSED);
+  });
+}
+
 TEST_CASE("sendfile reads and sends what the system can't send so") {
   const std::string all = pattern(300'000);
   const TemporaryFile file(all);
