@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <exception>
+#include <new>
 #include <optional>
 #include <system_error>
 
@@ -52,6 +53,7 @@ class Race {
   }
   /// All failed.
   [[noreturn]] void fail(std::string_view host) const {
+    if (limit_ != nullptr) std::rethrow_exception(limit_);
     if (errors_.size() == 1) throw errors_.front();
     std::string text = "open_connection to '" + std::string(host) + "'";
     for (const std::system_error& error : errors_) text += std::string("; ") + error.what();
@@ -68,12 +70,15 @@ class Race {
       group.cancel();
     } catch (const std::system_error& error) {
       errors_.push_back(error);
+    } catch (const std::bad_alloc&) {
+      limit_ = std::current_exception();
     }
     if (!failed.done()) failed.set_result();
   }
 
   std::optional<Socket> winner_;
   std::vector<std::system_error> errors_;
+  std::exception_ptr limit_;  // that there are no descriptors, or no memory
 };
 
 }  // namespace

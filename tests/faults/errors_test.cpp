@@ -174,3 +174,13 @@ TEST_CASE("sendfile names the file that it can't read where the system can't sen
     CHECK_THAT(text, Contains("sendfile") && Contains(std::to_string(pipe.reader.fd())));
   });
 }
+
+TEST_CASE("where no address can be tried for want of descriptors, that is the error") {
+  run([] {
+    const Failing failing("socket", EMFILE, faults::for_ever);
+    CHECK_THROWS_AS(jumpcut::open_connection(faults::host_of_two_families, 1),
+                    jumpcut::ResourceError);
+    CHECK_THROWS_WITH(jumpcut::open_connection(faults::host_of_two_families, 1),
+                      Contains("socket") && Contains("RLIMIT_NOFILE"));
+  });
+}
