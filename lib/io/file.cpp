@@ -76,10 +76,14 @@ class FileState {
     return static_cast<std::uint64_t>(status.st_size);
   }
   void resize(std::uint64_t size) const {
-    if (ftruncate(fd_, static_cast<off_t>(size)) != 0) fail("resize");
+    while (ftruncate(fd_, static_cast<off_t>(size)) != 0) {
+      if (errno != EINTR) fail("resize");
+    }
   }
   void sync() const {
-    if (fdatasync(fd_) != 0) fail("sync");
+    while (fdatasync(fd_) != 0) {
+      if (errno != EINTR) fail("sync");
+    }
   }
 
  private:

@@ -184,3 +184,18 @@ TEST_CASE("where no address can be tried for want of descriptors, that is the er
                       Contains("socket") && Contains("RLIMIT_NOFILE"));
   });
 }
+
+TEST_CASE("an interruption is not seen by who resizes a file, or has it written to the disk") {
+  const std::string path = "/tmp/jumpcut-errors-" + std::to_string(getpid());
+  run([&] {
+    jumpcut::write_file(path, "text");
+    const jumpcut::File file(path, jumpcut::FileMode::read_write);
+    for (const faults::Key call : {faults::Key("ftruncate"), faults::Key("fdatasync")}) {
+      const Failing failing(call, EINTR, 2);
+      file.resize(3);
+      file.sync();
+      CHECK(file.size() == 3);
+    }
+  });
+  unlink(path.c_str());
+}
