@@ -12,6 +12,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstring>
 
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -33,7 +34,7 @@ class ProcessState : public std::enable_shared_from_this<ProcessState> {
   void watch(pid_t pid);
   int wait();
   void send_signal(const char* call, int signal);
-  void kill() noexcept;
+  bool kill() noexcept;
 
   pid_t pid() const noexcept { return pid_; }
   std::optional<int> returncode() const noexcept { return returncode_; }
@@ -77,8 +78,7 @@ ProcessState::~ProcessState() {
 void ProcessState::end() noexcept {
   // In a process that was forked it is not ours.
   if (pid_ >= 0 && !returncode_.has_value() && getpid() == owner_) {
-    kill();
-    reap(0);
+    reap(kill() ? 0 : WNOHANG);
   }
   if (descriptor_ >= 0) close(std::exchange(descriptor_, -1));
 }
@@ -127,9 +127,12 @@ int ProcessState::wait() {
   return *returncode_;
 }
 
-void ProcessState::kill() noexcept {
+/// False if it runs on: it may have become another user's.
+bool ProcessState::kill() noexcept {
   // Not reaped, so the number is not another's.
-  if (!returncode_.has_value()) ::kill(pid_, SIGKILL);
+  if (returncode_.has_value() || ::kill(pid_, SIGKILL) == 0 || errno == ESRCH) return true;
+  warn("process %d can't be killed, and runs on: %s", pid_, std::strerror(errno));
+  return false;
 }
 
 void ProcessState::send_signal(const char* call, int signal) {
@@ -150,6 +153,7 @@ void send_input(Stream& stream, std::string_view input) {
   } catch (const std::system_error& error) {
     // It need not read all, or anything.
     if (error.code().value() != EPIPE && error.code().value() != ECONNRESET) throw;
+    stream.close();
   }
 }
 

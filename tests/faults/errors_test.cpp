@@ -199,3 +199,14 @@ TEST_CASE("an interruption is not seen by who resizes a file, or has it written 
   });
   unlink(path.c_str());
 }
+
+TEST_CASE("communicate closes the input of who does not read it") {
+  run([] {
+    jumpcut::Process cat =
+        jumpcut::create_subprocess_exec({"cat"}, {.in = Stdio::pipe, .out = Stdio::pipe});
+    const Failing failing("writev", EPIPE);
+    jumpcut::timeout(30s, [&] { CHECK(cat.communicate("x").first.empty()); });
+    CHECK(cat.returncode() == 0);
+    CHECK(cat.in().is_closing());
+  });
+}
