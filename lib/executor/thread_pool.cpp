@@ -44,7 +44,15 @@ void PoolState::execute(std::unique_ptr<ExecutorJob> job) {
       ++alive_;
       const std::string name = name_ + "-" + std::to_string(threads_.size());
       pthread_setname_np(threads_.back().native_handle(), name.substr(0, 15).c_str());
-    } catch (...) {
+    } catch (const std::system_error& error) {
+      if (threads_.empty()) {
+        jobs_.pop_back();
+        throw ResourceError(
+            "submit: no thread can be started for a ThreadPool (pthread_create: %s): the user may "
+            "have as many as RLIMIT_NPROC allows (ulimit -u), or the container (pids.max)",
+            error.code().message().c_str());
+      }
+    } catch (const std::bad_alloc&) {
       if (threads_.empty()) {
         jobs_.pop_back();
         throw;

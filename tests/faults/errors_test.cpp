@@ -210,3 +210,29 @@ TEST_CASE("communicate closes the input of who does not read it") {
     CHECK(cat.in().is_closing());
   });
 }
+
+TEST_CASE("a process that can't be killed holds nobody up, and is named") {
+  int pid = 0;
+  {
+    const Failing failing("kill", EPERM, faults::for_ever);
+    run([&] {
+      pid = jumpcut::create_subprocess_exec({"sleep", "100"}).pid();
+      jumpcut::sleep(0s);
+    });
+  }
+  CHECK_THAT(faults::warnings(),
+             Contains("process " + std::to_string(pid) + " can't be killed, and runs on"));
+  REQUIRE(kill(pid, SIGKILL) == 0);
+  CHECK(waitpid(pid, nullptr, 0) == pid);
+}
+
+TEST_CASE("where no thread can be started, to_thread says why, and later works again") {
+  run([] {
+    {
+      const Failing failing("pthread_create", EAGAIN);
+      CHECK_THROWS_WITH(jumpcut::to_thread([] {}),
+                        Contains("no thread can be started") && Contains("RLIMIT_NPROC"));
+    }
+    CHECK(jumpcut::to_thread([] { return 1; }) == 1);
+  });
+}
