@@ -86,7 +86,7 @@ class EpollPoller final : public Poller {
     const long count = wait_for(size, timeout);
     if (count < 0) {
       if (errno == EINTR) return 0;
-      throw_system_error(errno, "waiting on the epoll descriptor %d", epoll_);
+      throw_system_error(errno, "epoll_wait on descriptor %d", epoll_);
     }
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
       events[i] = {buffer_[i].data.u64, ready_of(buffer_[i].events)};

@@ -11,6 +11,7 @@
 #include "task/awaiters.hpp"
 
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -95,8 +96,14 @@ void LoopState::close() {
   const bool forked = is_another_process();
   // Not inside another loop: then they can't run, and are named when the scheduler goes.
   if (!forked && this_core == nullptr) {
-    end_tasks();
-    if (space->first_generator != nullptr) end_generators();
+    try {
+      end_tasks();
+      if (space->first_generator != nullptr) end_generators();
+    } catch (const std::system_error& error) {
+      warn("a Loop is closed that can't run any more: %s", error.what());
+    } catch (const ResourceError& error) {
+      warn("a Loop is closed that can't run any more: %s", error.what());
+    }
   }
   for (auto& part : parts) part->shut_down(false);
   closed = true;

@@ -236,3 +236,28 @@ TEST_CASE("where no thread can be started, to_thread says why, and later works a
     CHECK(jumpcut::to_thread([] { return 1; }) == 1);
   });
 }
+
+TEST_CASE("a loop that can't wait says so out of run, once, and does not spin") {
+  for (const int error : {EBADF, ENOMEM}) {
+    const bool fine = [] {
+      faults::count();
+      run([] { jumpcut::sleep(1ms); });
+      faults::stop();
+      return faults::reached(faults::Key("epoll_pwait2").index) > 0;
+    }();
+    const Failing failing(fine ? faults::Key("epoll_pwait2") : faults::Key("epoll_wait"), error,
+                          faults::for_ever);
+    const auto refuses = [] {
+      for (;;) {
+        try {
+          jumpcut::sleep(1ms);
+        } catch (const jumpcut::Cancelled&) {
+        }
+      }
+    };
+    CHECK_THROWS_WITH(run(refuses), Contains("epoll_wait on descriptor"));
+    CHECK(faults::injected() < 10);
+    CHECK_THAT(faults::warnings(), Contains("a Loop is closed that can't run any more") &&
+                                       Contains("1 task has not ended"));
+  }
+}
