@@ -3,6 +3,7 @@
 #include <jumpcut/jumpcut.hpp>
 
 #include <cstdlib>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -70,6 +71,21 @@ TEST_CASE("without a host a server listens on all interfaces, by both families")
   });
 }
 
+TEST_CASE("a server listens on all addresses of a name that are this machine's") {
+  run([] {
+    Server server = start_server(echo, "localhost", 0);
+    for (const Address& address : server.addresses()) {
+      Stream client = open_connection(address);
+      client.write("x\n");
+      CHECK(client.read_line() == "x\n");
+    }
+    CHECK_THROWS_AS(start_server(echo, "no-such-name.invalid", 0), jumpcut::LookupError);
+    CHECK(error_of([] { start_server(echo, "192.0.2.1", 0); }) == EADDRNOTAVAIL);
+    const std::vector addresses{Address::ip("127.0.0.1", 0), Address::ip("192.0.2.1", 0)};
+    CHECK(error_of([&] { start_server(echo, addresses); }) == EADDRNOTAVAIL);
+  });
+}
+
 TEST_CASE("a Unix server replaces a stale socket, and removes its own") {
   char folder[] = "/tmp/jumpcut-XXXXXX";
   REQUIRE(mkdtemp(folder) != nullptr);
@@ -127,6 +143,133 @@ TEST_CASE("close_clients and abort_clients end the connections") {
       CHECK_THAT(log.text(), Contains("handler-read on descriptor") && Contains("is closed"));
       CHECK(client.read().empty());
     }
+  });
+}
+
+TEST_CASE("shutdown lets the handlers end by themselves") {
+  on_loop([] {
+    const auto slow = [](Stream& stream) {
+      const std::string line = stream.read_line();
+      sleep(3s);
+      stream.write(line);
+    };
+    Server server = start_server(slow, "127.0.0.1", 0);
+    const Address address = server.addresses().front();
+    Stream client = connect_to(server);
+    client.write("x\n");
+    while (server.connections() == 0) sleep(0s);
+    CHECK(server.shutdown(5s));
+    CHECK(elapsed() == 3s);
+    CHECK(client.read() == "x\n");
+    CHECK(error_of([&] { open_connection(address); }) == ECONNREFUSED);
+    CHECK(server.shutdown(5s));
+    CHECK(elapsed() == 3s);
+  });
+}
+
+TEST_CASE("shutdown cancels the handlers that are left after the grace, and waits for them") {
+  Log log;
+  on_loop([&] {
+    const auto handler = [&](Stream& stream) {
+      log.outcome("handler", [&] {
+        try {
+          stream.read(1);
+        } catch (const jumpcut::Cancelled& cancelled) {
+          log(cancelled.message());
+          sleep(1s);
+          CHECK_THROWS_AS(stream.write("x"), jumpcut::DescriptorClosed);
+          throw;
+        }
+      });
+    };
+    Server server = start_server(handler, "127.0.0.1", 0);
+    Stream client = connect_to(server);
+    while (server.connections() == 0) sleep(0s);
+    CHECK(!server.shutdown(5s));
+    CHECK(elapsed() == 6s);
+    CHECK(server.connections() == 0);
+    CHECK(client.read().empty());
+  });
+  CHECK(log.text() == "the server is shut down handler-cancelled(the server is shut down)");
+}
+
+TEST_CASE("shutdown without a grace cancels who waits, and with an endless one nobody") {
+  on_loop([] {
+    for (const bool at_once : {true, false}) {
+      Server server = start_server(echo, "127.0.0.1", 0);
+      Stream client = connect_to(server);
+      while (server.connections() == 0) sleep(0s);
+      if (!at_once) client.write_eof();
+      CHECK(server.shutdown(at_once ? std::optional(0s) : std::nullopt) != at_once);
+      CHECK(server.connections() == 0);
+    }
+  });
+}
+
+TEST_CASE("a connection whose task is cancelled before it begins is over") {
+  run([] {
+    bool began = false;
+    Server server = start_server([&](Stream&) { began = true; }, "127.0.0.1", 0);
+    Stream client = connect_to(server);
+    while (server.connections() == 0) sleep(0s);
+    for (const auto& task : jumpcut::all_tasks()) {
+      if (task.name() == "connection") task.cancel();
+    }
+    sleep(0s);
+    CHECK(!began);
+    CHECK(server.connections() == 0);
+    CHECK(client.read().empty());
+  });
+}
+
+TEST_CASE("a shutdown that is cancelled has no grace left") {
+  on_loop([] {
+    Server server = start_server(echo, "127.0.0.1", 0);
+    Stream client = connect_to(server);
+    client.write("x\n");
+    CHECK(client.read_line() == "x\n");
+    auto shutdown = create_task([&] { server.shutdown(1h); });
+    sleep(2s);
+    CHECK(server.connections() == 1);
+    shutdown.cancel();
+    CHECK_THROWS_AS(await(shutdown), jumpcut::Cancelled);
+    CHECK(server.connections() == 0);
+    CHECK(elapsed() == 2s);
+  });
+}
+
+TEST_CASE("a connection's own task can't wait for the server's end") {
+  on_loop([] {
+    Server server;
+    Log log;
+    const auto handler = [&](Stream&) {
+      log.outcome("shutdown", [&] { server.shutdown(5s); });
+      log.outcome("wait_closed", [&] { server.wait_closed(); });
+    };
+    server = start_server(handler, "127.0.0.1", 0);
+    Stream client = connect_to(server);
+    CHECK(client.read().empty());
+    server.wait_closed();
+    CHECK_THAT(log.text(), Contains("shutdown-shutdown: this task serves one of") &&
+                               Contains("wait_closed-wait_closed: this task serves one of"));
+  });
+}
+
+TEST_CASE("a connection is not over before all that its handler wrote is sent") {
+  on_loop([] {
+    constexpr std::size_t size = 16 << 20;
+    jumpcut::ServerOptions options;
+    options.stream.high_water = 2 * size;
+    Server server =
+        start_server([](Stream& stream) { stream.write(pattern(size)); }, "127.0.0.1", 0, options);
+    Stream client = connect_to(server);
+    while (server.connections() == 0) sleep(0s);
+    auto waiter = create_task([&] { server.shutdown(std::nullopt); });
+    sleep(2s);
+    CHECK(server.connections() == 1);
+    CHECK(client.read() == pattern(size));
+    await(waiter);
+    CHECK(server.connections() == 0);
   });
 }
 
@@ -210,11 +353,12 @@ TEST_CASE("a server can't be started outside a task, nor without a handler or an
   run([] {
     CHECK_THROWS_AS(start_server(nullptr, "127.0.0.1", 0), jumpcut::ValueError);
     CHECK_THROWS_AS(start_server(echo, std::vector<Address>()), jumpcut::ValueError);
-    CHECK_THROWS_AS(start_server(echo, "localhost", 0), jumpcut::ValueError);
+    CHECK_THROWS_AS(start_server(nullptr, "localhost", 0), jumpcut::ValueError);
     Server none;
     none.close();
     none.wait_closed();
     none.close_clients();
+    CHECK(none.shutdown(1s));
     CHECK(!none.is_serving());
   });
 }

@@ -1,8 +1,10 @@
 #include <jumpcut/server.hpp>
 
+#include <jumpcut/cancel_scope.hpp>
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/error.hpp>
 #include <jumpcut/loop.hpp>
+#include <jumpcut/names.hpp>
 #include <jumpcut/sleep.hpp>
 #include <jumpcut/task.hpp>
 #include <jumpcut/wait_fd.hpp>
@@ -11,9 +13,7 @@
 #include "loop/loop_state.hpp"
 
 #include <cerrno>
-#include <chrono>
 #include <list>
-#include <new>
 #include <string>
 
 #include <netinet/in.h>
@@ -26,6 +26,12 @@ namespace jumpcut {
 
 namespace impl {
 
+/// One that is being served; `task` does it, and whoever holds it keeps the place.
+struct Connection {
+  Stream stream;
+  AnyTask task = {};
+};
+
 /// Shared by the Server and the tasks that accept and that serve.
 class ServerState : public std::enable_shared_from_this<ServerState> {
  public:
@@ -35,21 +41,24 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
   ServerState& operator=(const ServerState&) = delete;
   ~ServerState() = default;
 
-  void listen(const Address& address);
-  void start();
+  /// Listens on all of them, or throws; if not `on_each`, on those that this machine has.
+  static Server start(ConnectionHandler handler, const std::vector<Address>& addresses,
+                      const ServerOptions& options, bool on_each);
   void close();
   void wait_until_closed(const char* call) {
     while (!closed_) waiters_.wait(call);
   }
-  void wait_closed() {
-    while (!closed_ || !streams_.empty()) waiters_.wait("wait_closed");
-  }
+  void wait_closed(const char* call);
+  bool shutdown(std::optional<TimePoint> deadline);
 
   bool closed() const noexcept { return closed_; }
   const std::list<Socket>& listeners() const noexcept { return listeners_; }
-  std::list<Stream>& streams() noexcept { return streams_; }
+  std::list<Connection>& connections() noexcept { return connections_; }
 
  private:
+  /// What a task that accepts holds, and one that serves a connection, from before it begins.
+  class Listening;
+  class Served;
   /// The file of a Unix socket of ours.
   struct SocketFile {
     std::string path;
@@ -57,19 +66,18 @@ class ServerState : public std::enable_shared_from_this<ServerState> {
     ino_t number;
   };
 
-  class Listening;
-  class Connection;
-
+  void listen(const Address& address);
+  void begin();
   void accept_all(Socket& listening, const std::string& name);
   void start_connection(Socket socket);
-  void serve(Stream& stream);
-  void end_connection(std::list<Stream>::iterator stream) noexcept;
+  void serve(Connection& connection);
+  void end_connections();
   void remove_files() noexcept;
 
   const ConnectionHandler handler_;
   const ServerOptions options_;
   std::list<Socket> listeners_;
-  std::list<Stream> streams_;
+  std::list<Connection> connections_;
   std::vector<SocketFile> files_;
   Waiters waiters_{"server"};  // for the close, or the last connection's end
   bool closed_ = false;
@@ -90,7 +98,33 @@ void remove_stale(const std::string& path) noexcept {
   if (stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) unlink(path.c_str());
 }
 
+void check(const ConnectionHandler& handler) {
+  TaskBase::running("start_server");
+  if (handler == nullptr) throw ValueError("start_server: there is no handler");
+}
+
 }  // namespace
+
+Server ServerState::start(ConnectionHandler handler, const std::vector<Address>& addresses,
+                          const ServerOptions& options, bool on_each) {
+  check(handler);
+  if (addresses.empty()) throw ValueError("start_server: there is no address to listen on");
+  const auto state = std::make_shared<ServerState>(std::move(handler), options);
+  Server server(state);  // closes it if not all goes well
+  std::exception_ptr missing;
+  for (const Address& address : addresses) {
+    try {
+      state->listen(address);
+    } catch (const std::system_error& error) {
+      const int code = error.code().value();
+      if (on_each || (code != EAFNOSUPPORT && code != EADDRNOTAVAIL)) throw;
+      missing = std::current_exception();
+    }
+  }
+  if (state->listeners_.empty()) std::rethrow_exception(missing);
+  state->begin();
+  return server;
+}
 
 void ServerState::listen(const Address& address) {
   Socket socket(address.family());
@@ -112,8 +146,7 @@ void ServerState::listen(const Address& address) {
   listeners_.push_back(std::move(socket));
 }
 
-/// What a task that accepts has. However it ends, and also if it never began, nobody connects to
-/// it any more, and waits in vain.
+/// However its task ends, and also if that never began, nobody connects any more and waits in vain.
 class ServerState::Listening {
  public:
   Listening(std::shared_ptr<ServerState> server, Socket& socket)
@@ -123,7 +156,7 @@ class ServerState::Listening {
     if (server_ != nullptr) socket_.close();
   }
   const std::string& name() const noexcept { return name_; }
-  void run() const { server_->accept_all(socket_, name_); }
+  void operator()() const { server_->accept_all(socket_, name_); }
 
  private:
   std::shared_ptr<ServerState> server_;
@@ -131,11 +164,11 @@ class ServerState::Listening {
   std::string name_;
 };
 
-void ServerState::start() {
+void ServerState::begin() {
   for (Socket& socket : listeners_) {
     Listening listening(shared_from_this(), socket);
     const std::string name = "server on " + listening.name();
-    create_task([listening = std::move(listening)] { listening.run(); }, {.name = name}).detach();
+    create_task(std::move(listening), {.name = name}).detach();
   }
 }
 
@@ -171,21 +204,27 @@ void ServerState::accept_all(Socket& listening, const std::string& name) {
   }
 }
 
-/// What the task of a connection has. That need not have begun when it ends: it may be cancelled
-/// before, or get no stack.
-class ServerState::Connection {
+class ServerState::Served {
  public:
-  Connection(std::shared_ptr<ServerState> server, std::list<Stream>::iterator stream) noexcept
-      : server_(std::move(server)), stream_(stream) {}
-  Connection(Connection&&) noexcept = default;
-  ~Connection() {
-    if (server_ != nullptr) server_->end_connection(stream_);
+  Served(std::shared_ptr<ServerState> server, std::list<Connection>::iterator connection) noexcept
+      : server_(std::move(server)), connection_(connection) {}
+  Served(Served&&) = default;  // NOLINT: as the list's iterator moves
+  Served& operator=(Served&&) = delete;
+  ~Served() {
+    if (server_ == nullptr) return;
+    const AnyTask held = connection_->task;
+    server_->connections_.erase(connection_);
+    if (server_->connections_.empty()) server_->waiters_.wake_all();
   }
-  void run() const { server_->serve(*stream_); }
+
+  void operator()() {
+    connection_->task = current_task();  // an eager one begins before anybody else knows it
+    server_->serve(*connection_);
+  }
 
  private:
   std::shared_ptr<ServerState> server_;
-  std::list<Stream>::iterator stream_;
+  std::list<Connection>::iterator connection_;
 };
 
 void ServerState::start_connection(Socket socket) {
@@ -193,32 +232,62 @@ void ServerState::start_connection(Socket socket) {
     if (socket.getsockname().family() != AddressFamily::local) {
       socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
     }
-    streams_.emplace_back(std::move(socket), options_.stream);
-  } catch (const std::exception&) {  // he is gone already
-    return report("a connection can't be served");
-  }
-  try {
-    create_task([connection = Connection(shared_from_this(),
-                                         std::prev(streams_.end()))] { connection.run(); },
-                {.name = "connection"})
-        .detach();
-  } catch (const std::exception&) {
+    connections_.push_back({Stream(std::move(socket), options_.stream)});
+    const auto connection = std::prev(connections_.end());
+    const auto task = create_task(Served(shared_from_this(), connection), {.name = "connection"});
+    if (!task.done()) connection->task = task;
+    task.detach();
+  } catch (const std::exception&) {  // he is gone already, or there is no memory
     report("a connection can't be served");
   }
 }
 
-void ServerState::end_connection(std::list<Stream>::iterator stream) noexcept {
-  streams_.erase(stream);
-  if (streams_.empty()) waiters_.wake_all();
-}
-
-void ServerState::serve(Stream& stream) {
+void ServerState::serve(Connection& connection) {
   try {
-    handler_(stream);
+    handler_(connection.stream);
   } catch (const Cancelled&) {
     throw;
   } catch (...) {
     report("unhandled exception in a connection's handler");
+  }
+  try {
+    connection.stream.close();
+    connection.stream.wait_closed();
+  } catch (const std::exception&) {  // the client is gone, or the handler gave the stream away
+  }
+}
+
+void ServerState::wait_closed(const char* call) {
+  const TaskBase& self = TaskBase::running(call);
+  for (const Connection& connection : connections_) {
+    if (connection.task && &connection.task.base(call) == &self) {
+      throw RuntimeError(std::string(call) +
+                         ": this task serves one of the server's connections, and would wait for "
+                         "its own end; call it in another task");
+    }
+  }
+  while (!closed_ || !connections_.empty()) waiters_.wait(call);
+}
+
+bool ServerState::shutdown(std::optional<TimePoint> deadline) {
+  close();
+  try {
+    if (move_on_at(deadline, [&] { wait_closed("shutdown"); })) return true;
+  } catch (const Cancelled&) {
+    end_connections();
+    wait_closed("shutdown");
+    throw;
+  }
+  end_connections();
+  wait_closed("shutdown");
+  return false;
+}
+
+void ServerState::end_connections() {
+  for (Connection& connection : connections_) {
+    // First: what the task waits for is to throw Cancelled, and not that the stream is closed.
+    connection.task.cancel("the server is shut down");
+    connection.stream.abort();
   }
 }
 
@@ -248,7 +317,7 @@ bool Server::is_serving() const noexcept {
 }
 
 std::size_t Server::connections() const noexcept {
-  return state_ == nullptr ? 0 : state_->streams().size();
+  return state_ == nullptr ? 0 : state_->connections().size();
 }
 
 void Server::close() {
@@ -256,17 +325,22 @@ void Server::close() {
 }
 
 void Server::wait_closed() {
-  if (const auto state = state_) state->wait_closed();
+  if (const auto state = state_) state->wait_closed("wait_closed");
+}
+
+bool Server::shutdown_at(std::optional<TimePoint> deadline) {
+  const auto state = state_;
+  return state == nullptr || state->shutdown(deadline);
 }
 
 void Server::close_clients() {
   if (state_ == nullptr) return;
-  for (Stream& stream : state_->streams()) stream.close();
+  for (impl::Connection& one : state_->connections()) one.stream.close();
 }
 
 void Server::abort_clients() {
   if (state_ == nullptr) return;
-  for (Stream& stream : state_->streams()) stream.abort();
+  for (impl::Connection& one : state_->connections()) one.stream.abort();
 }
 
 void Server::serve_forever() {
@@ -278,32 +352,26 @@ void Server::serve_forever() {
     state->wait_until_closed("serve_forever");
   } catch (const Cancelled&) {
     state->close();
-    state->wait_closed();
+    state->wait_closed("serve_forever");
     throw;
   }
 }
 
 Server start_server(ConnectionHandler handler, const std::vector<Address>& addresses,
                     const ServerOptions& options) {
-  static_cast<void>(impl::TaskBase::running("start_server"));
-  if (handler == nullptr) throw ValueError("start_server: there is no handler");
-  if (addresses.empty()) throw ValueError("start_server: there is no address to listen on");
-  Server server;
-  server.state_ = std::make_shared<impl::ServerState>(std::move(handler), options);
-  for (const Address& address : addresses) server.state_->listen(address);
-  server.state_->start();
-  return server;
+  return impl::ServerState::start(std::move(handler), addresses, options, true);
 }
 
 Server start_server(ConnectionHandler handler, std::string_view host, std::uint16_t port,
                     const ServerOptions& options) {
+  impl::check(handler);  // before it waits
   std::vector<Address> addresses;
   if (host.empty()) {
     addresses = {Address::ip("0.0.0.0", port), Address::ip("::", port)};
   } else {
-    addresses = {Address::ip(host, port)};
+    addresses = getaddrinfo(host, port);
   }
-  return start_server(std::move(handler), addresses, options);
+  return impl::ServerState::start(std::move(handler), addresses, options, false);
 }
 
 Server start_unix_server(ConnectionHandler handler, std::string_view path,
