@@ -124,4 +124,15 @@ Future<impl::CallResult<Function>> run_in_executor(Executor* executor, Function&
       space, impl::execute(*executor, "run_in_executor", std::forward<Function>(function)))));
 }
 
+/// The same for what is on its way already, such as another loop's task: asyncio.wrap_future. So it
+/// can be gathered, and waited for with others. Cancelling it cancels what it stands for, for all
+/// who wait for that. Throws RuntimeError where no loop runs, and for no future.
+template <class T>
+Future<T> wrap_future(const ThreadFuture<T>& future) {
+  impl::TaskSpace& space = impl::running_space("wrap_future");
+  if (!future) impl::throw_no_future("wrap_future");
+  return Future<T>(
+      impl::Ref<impl::FutureBase>::adopt(impl::ExecutorFuture<T>::make(space, future.ref(), true)));
+}
+
 }  // namespace jumpcut

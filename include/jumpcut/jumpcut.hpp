@@ -27,6 +27,7 @@
 #include <jumpcut/handle.hpp>
 #include <jumpcut/lock.hpp>
 #include <jumpcut/loop.hpp>
+#include <jumpcut/loop_pool.hpp>
 #include <jumpcut/lowlevel/context.hpp>
 #include <jumpcut/lowlevel/fiber.hpp>
 #include <jumpcut/lowlevel/overflow.hpp>
@@ -34,6 +35,7 @@
 #include <jumpcut/lowlevel/scheduler.hpp>
 #include <jumpcut/lowlevel/stack_pool.hpp>
 #include <jumpcut/names.hpp>
+#include <jumpcut/pool_server.hpp>
 #include <jumpcut/process.hpp>
 #include <jumpcut/queue.hpp>
 #include <jumpcut/result.hpp>

@@ -23,6 +23,7 @@ class ThreadFuture {
   explicit ThreadFuture(std::shared_ptr<State> state) noexcept : state_(std::move(state)) {}
 
   explicit operator bool() const noexcept { return state_ != nullptr; }
+  const std::shared_ptr<State>& ref() const noexcept { return state_; }
 
   bool done() const { return state("done").is_done(); }
   bool cancelled() const { return state("cancelled").is_cancelled(); }
@@ -58,5 +59,11 @@ class ThreadFuture {
 
   std::shared_ptr<State> state_;
 };
+
+/// await(future) is future.get(), which waits.
+template <class T>
+T jumpcut_await(const ThreadFuture<T>& future) {
+  return future.get();
+}
 
 }  // namespace jumpcut

@@ -5,6 +5,8 @@
 #include "executor/loop_executor.hpp"
 #include "loop/loop_state.hpp"
 
+#include <atomic>
+#include <cstdint>
 #include <utility>
 
 namespace jumpcut::impl {
@@ -13,9 +15,12 @@ namespace jumpcut::impl {
 /// thread has a reference, and the future; the loop may be gone when it is used.
 class Arrival final : public PostedCallback, public std::enable_shared_from_this<Arrival> {
  public:
-  Arrival(LoopState& loop, ExecutorFutureBase& future)
-      : posts_(loop.posts), outsiders_(loop.outsiders), future_(&future) {
-    outsiders_->threads.fetch_add(1, std::memory_order_relaxed);
+  Arrival(LoopState& loop, ExecutorFutureBase& future, bool is_job)
+      : posts_(loop.posts),
+        outsiders_(loop.outsiders),
+        count_(is_job ? outsiders_->threads : outsiders_->callbacks),
+        future_(&future) {
+    count_.fetch_add(1, std::memory_order_relaxed);
   }
   ~Arrival() { stop_counting(); }
 
@@ -33,7 +38,7 @@ class Arrival final : public PostedCallback, public std::enable_shared_from_this
   /// looks for what to do next when the count has changed.
   void stop_counting() noexcept {
     if (std::exchange(counted_, false)) {
-      outsiders_->threads.fetch_sub(1, std::memory_order_release);
+      count_.fetch_sub(1, std::memory_order_release);
     }
   }
   void forget_future() noexcept { future_ = nullptr; }
@@ -41,6 +46,7 @@ class Arrival final : public PostedCallback, public std::enable_shared_from_this
  private:
   const std::shared_ptr<PostQueue> posts_;
   const std::shared_ptr<Outsiders> outsiders_;
+  std::atomic<std::int64_t>& count_;  // which of those it is in
   std::shared_ptr<Arrival> posted_;
   ExecutorFutureBase* future_;  // the loop's thread's alone, as is what follows
   bool counted_ = true;
@@ -51,7 +57,7 @@ ExecutorFutureBase::ExecutorFutureBase(TaskSpace& space, std::shared_ptr<ThreadS
 
 void ExecutorFutureBase::begin() {
   LoopState& loop = LoopState::of(*space_->loop);
-  arrival_ = std::make_shared<Arrival>(loop, *this);
+  arrival_ = std::make_shared<Arrival>(loop, *this, !source_->is_of_loop());
   LoopExecutor::of(loop).add(*this);
   try {
     source_->listen([arrival = arrival_] { arrival->send(); });

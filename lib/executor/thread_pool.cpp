@@ -6,6 +6,7 @@
 
 #include "base/check.hpp"
 #include "executor/pool_state.hpp"
+#include "executor/processors.hpp"
 #include "loop/loop_state.hpp"
 
 #include <algorithm>
@@ -14,7 +15,6 @@
 #include <utility>
 
 #include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 namespace jumpcut {
@@ -153,19 +153,6 @@ Executor::~Executor() = default;
 
 namespace impl {
 
-namespace {
-
-/// Those that this process may run on, which are fewer than there are in a container.
-unsigned usable_processors() noexcept {
-  cpu_set_t usable;
-  if (sched_getaffinity(0, sizeof usable, &usable) == 0 && CPU_COUNT(&usable) > 0) {
-    return static_cast<unsigned>(CPU_COUNT(&usable));
-  }
-  return std::max(1u, std::thread::hardware_concurrency());
-}
-
-}  // namespace
-
 std::exception_ptr job_error() noexcept {
   std::exception_ptr error = std::current_exception();
   // What unwinds a thread that ends itself is no C++ exception.
@@ -184,7 +171,7 @@ std::shared_ptr<PoolState> make_pool(ThreadPoolOptions options) {
                      ", and 100,000 is the most");
   }
   if (options.max_workers == 0) {
-    options.max_workers = std::min(32u, usable_processors() + 4);
+    options.max_workers = std::min<std::size_t>(32, usable_processors().size() + 4);
   }
   return std::make_shared<PoolState>(std::move(options));
 }

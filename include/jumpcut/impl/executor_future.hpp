@@ -12,8 +12,8 @@ namespace jumpcut::impl {
 
 class Arrival;
 
-/// The untyped half of a loop's future of a job in an executor. Its loop holds a reference until
-/// the job is done.
+/// The untyped half of a loop's future of a job in an executor, or another loop's task. Its loop
+/// holds a reference until the job is done.
 class JUMPCUT_API ExecutorFutureBase : public FutureBase {
  public:
   /// Cancels it, and withdraws the job if that has not begun.
@@ -46,9 +46,11 @@ class JUMPCUT_API ExecutorFutureBase : public FutureBase {
 template <class T>
 class ExecutorFuture final : public Valued<ExecutorFutureBase, T> {
  public:
-  static ExecutorFuture& make(TaskSpace& space, std::shared_ptr<ThreadStateOf<T>> source) {
+  /// `shared` if others ask the source too.
+  static ExecutorFuture& make(TaskSpace& space, std::shared_ptr<ThreadStateOf<T>> source,
+                              bool shared = false) {
     auto& future =
-        *new (space.take(sizeof(ExecutorFuture))) ExecutorFuture(space, std::move(source));
+        *new (space.take(sizeof(ExecutorFuture))) ExecutorFuture(space, std::move(source), shared);
     Ref<ExecutorFuture> held = Ref<ExecutorFuture>::adopt(future);
     future.begin();
     future.add_ref();
@@ -58,13 +60,14 @@ class ExecutorFuture final : public Valued<ExecutorFutureBase, T> {
  private:
   friend class Ref<ExecutorFuture>;
 
-  ExecutorFuture(TaskSpace& space, std::shared_ptr<ThreadStateOf<T>> source)
-      : Valued<ExecutorFutureBase, T>(space, std::move(source)) {}
+  ExecutorFuture(TaskSpace& space, std::shared_ptr<ThreadStateOf<T>> source, bool shared)
+      : Valued<ExecutorFutureBase, T>(space, std::move(source)), shared_(shared) {}
   ~ExecutorFuture() = default;
 
   void take_value() override {
     if constexpr (!std::is_void_v<T>) {
-      this->value_.emplace(static_cast<ThreadStateOf<T>&>(this->source()).take());
+      auto& source = static_cast<ThreadStateOf<T>&>(this->source());
+      this->value_.emplace(shared_ ? source.value() : source.take());
     }
   }
   void destroy() noexcept override {
@@ -72,6 +75,8 @@ class ExecutorFuture final : public Valued<ExecutorFutureBase, T> {
     this->~ExecutorFuture();
     space.give_back(this, sizeof(ExecutorFuture));
   }
+
+  const bool shared_;
 };
 
 }  // namespace jumpcut::impl

@@ -31,6 +31,9 @@ class JUMPCUT_API ThreadState {
   /// Waiting in this thread for it would wait for ever: its loop's. Before anybody else sees it.
   void set_thread(Core* const* thread) noexcept { thread_ = thread; }
 
+  /// It comes from a loop, and not from a thread that has nothing else to do.
+  bool is_of_loop() const noexcept { return thread_ != nullptr; }
+
   /// False if it was cancelled. Otherwise the caller ends it, and may store its value before.
   bool begin() noexcept;
   void finish() { end(State::finished, nullptr); }
