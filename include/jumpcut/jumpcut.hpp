@@ -37,6 +37,7 @@
 #include <jumpcut/names.hpp>
 #include <jumpcut/pool_server.hpp>
 #include <jumpcut/process.hpp>
+#include <jumpcut/process_pool.hpp>
 #include <jumpcut/queue.hpp>
 #include <jumpcut/result.hpp>
 #include <jumpcut/run.hpp>

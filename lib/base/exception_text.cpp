@@ -12,10 +12,7 @@
 
 namespace jumpcut::impl {
 
-namespace {
-
-/// Of the exception that is handled now.
-std::string type_name() {
+std::string handled_type_name() {
   const std::type_info* type = abi::__cxa_current_exception_type();
   if (type == nullptr) return "a foreign exception";
   int status = 0;
@@ -29,6 +26,8 @@ std::string type_name() {
   }
   return text;
 }
+
+namespace {
 
 std::string indented(const std::string& text, const std::string& indent) {
   std::string result;
@@ -57,9 +56,9 @@ std::string own_text(const std::exception_ptr& error, const std::string& indent)
   } catch (const Cancelled& cancelled) {
     return "jumpcut::Cancelled: " + indented(cancelled.describe(), indent);
   } catch (const std::exception& exception) {
-    return type_name() + ": " + indented(exception.what(), indent);
+    return handled_type_name() + ": " + indented(exception.what(), indent);
   } catch (...) {
-    return type_name();
+    return handled_type_name();
   }
 }
 

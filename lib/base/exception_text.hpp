@@ -9,4 +9,7 @@ namespace jumpcut::impl {
 /// is nested around. Lines after the first begin with `indent`.
 std::string exception_text(const std::exception_ptr& error, const std::string& indent = "");
 
+/// The type of the exception that is handled now.
+std::string handled_type_name();
+
 }  // namespace jumpcut::impl

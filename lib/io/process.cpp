@@ -2,21 +2,16 @@
 
 #include <jumpcut/error.hpp>
 #include <jumpcut/exception_group.hpp>
-#include <jumpcut/loop.hpp>
 #include <jumpcut/task_group.hpp>
 
-#include "base/check.hpp"
-#include "base/system_error.hpp"
+#include "io/child_process.hpp"
 #include "io/spawn.hpp"
 #include "io/waiters.hpp"
 
 #include <cerrno>
 #include <csignal>
-#include <cstring>
 
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 namespace jumpcut {
 
@@ -25,121 +20,22 @@ namespace impl {
 /// Held by the Process, by the loop's callback until the process is reaped, and by who waits.
 class ProcessState : public std::enable_shared_from_this<ProcessState> {
  public:
-  ProcessState() = default;
-  ProcessState(const ProcessState&) = delete;
-  ProcessState& operator=(const ProcessState&) = delete;
-  ~ProcessState();
-
-  /// It runs. Has the loop tell of its end. If that throws, it is gone.
-  void watch(pid_t pid);
-  int wait();
-  void send_signal(const char* call, int signal);
-  bool kill() noexcept;
-
-  pid_t pid() const noexcept { return pid_; }
-  std::optional<int> returncode() const noexcept { return returncode_; }
+  /// It runs. If this throws, it is gone.
+  void watch(pid_t pid) {
+    child.watch(pid, shared_from_this(), [this] { waiters_.wake_all(); });
+  }
+  int wait() {
+    const auto self = shared_from_this();
+    while (!child.returncode().has_value()) waiters_.wait("wait");
+    return *child.returncode();
+  }
 
   std::optional<Stream> in, out, err;
-
-  class Watch;
+  ChildProcess child;
 
  private:
-  bool reap(int options) noexcept;
-  void ended();
-  void end() noexcept;
-
   Waiters waiters_{"process"};
-  pid_t pid_ = -1;
-  int descriptor_ = -1;  // the process's own, readable when it has ended
-  std::optional<int> returncode_;
-  const pid_t owner_ = getpid();
 };
-
-/// What the loop calls when the process has ended.
-class ProcessState::Watch {
- public:
-  explicit Watch(std::shared_ptr<ProcessState> state) noexcept : state_(std::move(state)) {}
-  Watch(Watch&&) noexcept = default;
-  /// Also if the loop ends first.
-  ~Watch() {
-    if (state_ != nullptr) state_->end();
-  }
-  void operator()() { state_->ended(); }
-
- private:
-  std::shared_ptr<ProcessState> state_;
-};
-
-ProcessState::~ProcessState() {
-  end();
-}
-
-/// Nobody tells of it any more.
-void ProcessState::end() noexcept {
-  // In a process that was forked it is not ours.
-  if (pid_ >= 0 && !returncode_.has_value() && getpid() == owner_) {
-    reap(kill() ? 0 : WNOHANG);
-  }
-  if (descriptor_ >= 0) close(std::exchange(descriptor_, -1));
-}
-
-void ProcessState::watch(pid_t pid) {
-  pid_ = pid;
-  descriptor_ = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
-  if (descriptor_ < 0) {
-    if (errno == ESRCH && reap(WNOHANG)) return;  // it is gone already, reaped by somebody else
-    throw_system_error(errno, "pidfd_open of process %d, which Linux has from 5.3 on", pid);
-  }
-  get_running_loop().add_reader(descriptor_, Watch(shared_from_this()));
-}
-
-/// True if it has ended, however.
-bool ProcessState::reap(int options) noexcept {
-  siginfo_t info{};
-  int result = 0;
-  do {
-    result = waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | options);
-  } while (result < 0 && errno == EINTR);
-  if (result < 0) {
-    warn(
-        "process %d: its exit status is unknown, and taken for 255: somebody else reaped it, or "
-        "SIGCHLD is ignored",
-        pid_);
-    returncode_ = 255;
-    return true;
-  }
-  if (info.si_pid == 0) return false;
-  returncode_ = info.si_code == CLD_EXITED ? info.si_status : -info.si_status;
-  return true;
-}
-
-void ProcessState::ended() {
-  if (!reap(WNOHANG)) return;
-  const auto self = shared_from_this();  // beyond the callback, which is removed
-  get_running_loop().remove_reader(descriptor_);
-  end();
-  waiters_.wake_all();
-}
-
-int ProcessState::wait() {
-  const auto self = shared_from_this();
-  while (!returncode_.has_value()) waiters_.wait("wait");
-  return *returncode_;
-}
-
-/// False if it runs on: it may have become another user's.
-bool ProcessState::kill() noexcept {
-  // Not reaped, so the number is not another's.
-  if (returncode_.has_value() || ::kill(pid_, SIGKILL) == 0 || errno == ESRCH) return true;
-  warn("process %d can't be killed, and runs on: %s", pid_, std::strerror(errno));
-  return false;
-}
-
-void ProcessState::send_signal(const char* call, int signal) {
-  if (returncode_.has_value()) return;
-  if (::kill(pid_, signal) == 0 || errno == ESRCH) return;
-  throw_system_error(errno, "%s: signal %d to process %d", call, signal, pid_);
-}
 
 }  // namespace impl
 
@@ -172,7 +68,7 @@ Process& Process::operator=(Process&& other) noexcept {
 }
 
 Process::~Process() {
-  if (state_ != nullptr) state_->kill();
+  if (state_ != nullptr) state_->child.kill();
 }
 
 impl::ProcessState& Process::state(const char* call) const {
@@ -181,11 +77,11 @@ impl::ProcessState& Process::state(const char* call) const {
 }
 
 int Process::pid() const {
-  return state("pid").pid();
+  return state("pid").child.pid();
 }
 
 std::optional<int> Process::returncode() const {
-  return state("returncode").returncode();
+  return state("returncode").child.returncode();
 }
 
 int Process::wait() {
@@ -211,15 +107,15 @@ std::pair<std::string, std::string> Process::communicate(std::string_view input)
 }
 
 void Process::send_signal(int signal) {
-  state("send_signal").send_signal("send_signal", signal);
+  state("send_signal").child.send_signal("send_signal", signal);
 }
 
 void Process::terminate() {
-  state("terminate").send_signal("terminate", SIGTERM);
+  state("terminate").child.send_signal("terminate", SIGTERM);
 }
 
 void Process::kill() {
-  state("kill").send_signal("kill", SIGKILL);
+  state("kill").child.send_signal("kill", SIGKILL);
 }
 
 Stream& Process::in() {

@@ -58,6 +58,11 @@ void InterruptGuard::handle(int) {
   errno = error_number;
 }
 
+void InterruptGuard::forget() noexcept {
+  if (active.exchange(nullptr) != nullptr) std::signal(SIGINT, SIG_IGN);
+  handlers.store(0);  // that of a thread that is not here
+}
+
 void InterruptGuard::take() {
   const int count = count_.load();
   if (std::exchange(taken_, count) == 0 && count > 0) {

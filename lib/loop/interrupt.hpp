@@ -21,6 +21,9 @@ class InterruptGuard {
   InterruptGuard& operator=(const InterruptGuard&) = delete;
   ~InterruptGuard();
 
+  /// In a forked process: see LoopState::leave_to_parent().
+  static void forget() noexcept;
+
   /// On the loop: does what the signals ask for. Throws Interrupted at the second.
   void take();
 

@@ -135,6 +135,10 @@ class LoopState {
   /// So many ticks that don't wait for anything.
   void run_ticks(int count);
 
+  /// In a process that a callback has forked, with all signals blocked: no loop runs here any more,
+  /// and no signal goes to one. SIGINT is ignored if it did.
+  void leave_to_parent() noexcept;
+
   static constexpr std::uint32_t posted_bit = 4;   // of Core::attention
   static constexpr std::uint32_t turning_bit = 8;  // timers, descriptors, or a mode want each tick
   static constexpr std::uint32_t stopping_bit = 16;

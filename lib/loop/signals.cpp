@@ -98,6 +98,19 @@ void SignalCall::replace(Ref<LoopHandle> function) noexcept {
   std::exchange(function_, std::move(function))->cancel();
 }
 
+void SignalCall::forget_all() noexcept {
+  for (int signal = 1; signal < NSIG; ++signal) {
+    const SignalCall* call = owners[static_cast<std::size_t>(signal)].exchange(nullptr);
+    if (call == nullptr) continue;
+    struct sigaction now = {};
+    if (sigaction(signal, nullptr, &now) != 0 || now.sa_handler != &handle) continue;
+    struct sigaction action = call->before_;
+    if (signal == SIGINT) action.sa_handler = SIG_IGN;
+    sigaction(signal, &action, nullptr);
+  }
+  handlers.store(0);  // those of threads that are not here
+}
+
 void SignalCall::handle(int signal) {
   const int error_number = errno;
   handlers.fetch_add(1);

@@ -24,6 +24,8 @@ class SignalCall final : public PostedCallback {
   /// later.
   void uninstall() noexcept;
   void replace(Ref<LoopHandle> function) noexcept;
+  /// Of all loops, in a forked process: see LoopState::leave_to_parent().
+  static void forget_all() noexcept;
 
   void run() override;
   void dispose() noexcept override;
