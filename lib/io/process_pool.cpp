@@ -2,6 +2,7 @@
 
 #include <jumpcut/error.hpp>
 #include <jumpcut/loop.hpp>
+#include <jumpcut/task.hpp>
 
 #include "base/check.hpp"
 #include "executor/processors.hpp"
@@ -43,7 +44,10 @@ class ProcessPoolState : public std::enable_shared_from_this<ProcessPoolState> {
   void start_soon();
   void start_workers();
   void start(const std::shared_ptr<Worker>& worker);
+  void ended(Worker& worker);
   void forget(const std::shared_ptr<Worker>& worker) noexcept;
+  bool is_idle() const noexcept { return waiting_.empty() && running_.empty() && arriving_ == 0; }
+  void tell_if_idle();
 
   Workers waiting_;
   Workers running_;
@@ -51,6 +55,7 @@ class ProcessPoolState : public std::enable_shared_from_this<ProcessPoolState> {
   Core* const* const thread_ = &this_core;
   const pid_t process_ = getpid();
   std::uint64_t loop_number_ = 0;  // of the loop that these are in
+  std::size_t arriving_ = 0;       // results that tasks copy
   bool starting_ = false;
   bool shut_down_ = false;
 };
@@ -69,6 +74,7 @@ void ProcessPoolState::enter_loop() {
   }
   waiting_.clear();
   running_.clear();
+  arriving_ = 0;
   starting_ = false;
   loop_number_ = space.loop_number;
 }
@@ -117,22 +123,47 @@ void ProcessPoolState::start_workers() {
     }
     running_.pop_back();
   }
-  if (waiting_.empty() && running_.empty()) waiters_.wake_all();
+  tell_if_idle();
 }
 
 void ProcessPoolState::start(const std::shared_ptr<Worker>& worker) {
-  worker->start(LoopState::running("submit"), [self = shared_from_this(), &one = *worker] {
-    one.finish();
-    self->running_.remove_if([&](const auto& each) { return each.get() == &one; });
-    self->start_workers();
-  });
+  worker->start(LoopState::running("submit"),
+                [self = shared_from_this(), &one = *worker] { self->ended(one); });
+}
+
+void ProcessPoolState::ended(Worker& worker) {
+  const std::shared_ptr<Worker> held = worker.shared_from_this();
+  running_.remove(held);
+  if (held->has_much()) {
+    try {
+      ++arriving_;
+      create_task(
+          [self = shared_from_this(), held] {
+            held->finish();
+            --self->arriving_;
+            self->tell_if_idle();
+          },
+          {.name = "result of a worker"})
+          .detach();
+    } catch (const std::exception&) {
+      --arriving_;
+      held->finish();
+    }
+  } else {
+    held->finish();
+  }
+  start_workers();
+}
+
+void ProcessPoolState::tell_if_idle() {
+  if (is_idle()) waiters_.wake_all();
 }
 
 /// Nobody wants its result any more.
 void ProcessPoolState::forget(const std::shared_ptr<Worker>& worker) noexcept {
   waiting_.remove(worker);
   worker->kill();
-  if (waiting_.empty() && running_.empty()) waiters_.wake_all();
+  tell_if_idle();
 }
 
 void ProcessPoolState::shut_down(bool wait, bool cancel_jobs) {
@@ -142,7 +173,7 @@ void ProcessPoolState::shut_down(bool wait, bool cancel_jobs) {
     for (const auto& worker : Workers(waiting_)) worker->job().future.cancel();
   }
   if (!wait) return;
-  while (!waiting_.empty() || !running_.empty()) waiters_.wait("shutdown");
+  while (!is_idle()) waiters_.wait("shutdown");
 }
 
 void ProcessPoolState::end() noexcept {

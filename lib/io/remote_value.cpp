@@ -1,5 +1,7 @@
 #include <jumpcut/impl/remote_value.hpp>
 
+#include <jumpcut/impl/task_base.hpp>
+
 #include "base/system_error.hpp"
 
 #include <cerrno>
@@ -57,6 +59,10 @@ void RemoteWriter::send(const char* data, std::size_t size) {
 
 const char* RemoteReader::read(std::size_t size) {
   if (size > size_ - place_) throw_short();
+  if (place_ >= pause_at_ && TaskBase::current() != nullptr) {
+    TaskBase::yield("ProcessPool");
+    pause_at_ = place_ + part;
+  }
   const char* const data = begin_ + place_;
   place_ += size;
   return data;

@@ -1,5 +1,6 @@
 #include "io/worker.hpp"
 
+#include <jumpcut/cancelled.hpp>
 #include <jumpcut/error.hpp>
 #include <jumpcut/process_pool.hpp>
 
@@ -147,13 +148,24 @@ void Worker::write_error(const std::exception_ptr& error) {
   writer.flush();
 }
 
-void Worker::finish() noexcept {
-  at_work_.reset();
+bool Worker::has_much() const noexcept {
+  struct stat status {};
+  return !job_->future.done() && fstat(result_, &status) == 0 &&
+         static_cast<std::size_t>(status.st_size) > RemoteReader::part;
+}
+
+void Worker::finish() {
+  struct Ends {
+    std::optional<AtWork>& at_work;
+    ~Ends() { at_work.reset(); }
+  } ends{at_work_};
   if (job_->future.done()) return;
   try {
     take_result();
+  } catch (const Cancelled&) {  // the loop ends
+    job_->future.cancel();
   } catch (...) {
-    job_->fail(std::current_exception());
+    if (!job_->future.done()) job_->fail(std::current_exception());
   }
 }
 

@@ -27,8 +27,10 @@ class Worker : public std::enable_shared_from_this<Worker> {
   /// Forks, in a callback of the loop, which calls ended() later. Throws std::system_error,
   /// ResourceError; then there is no process.
   void start(LoopState& loop, std::function<void()> ended);
-  /// It has ended: so does its future, if that is not done.
-  void finish() noexcept;
+  /// It has ended: so does its future, if that is not done. In a task it may wait for its turn.
+  void finish();
+  /// To copy it at once would hold up the loop.
+  bool has_much() const noexcept;
   void kill() const noexcept { child_.kill(); }
 
   RemoteJob& job() const noexcept { return *job_; }

@@ -22,7 +22,7 @@ class JUMPCUT_API RemoteJob {
   virtual void call(RemoteWriter& writer) = 0;
   /// Here, once the worker has it.
   virtual void drop_function() noexcept = 0;
-  /// Ends the future, which is not done.
+  /// Ends the future, which is not done, unless somebody else does meanwhile.
   virtual void finish(RemoteReader& reader) = 0;
   virtual void fail(std::exception_ptr error) = 0;
 
@@ -50,7 +50,8 @@ class RemoteJobOf final : public RemoteJob {
       static_cast<void>(reader);
       result_.set_result();
     } else {
-      result_.set_result(RemoteValue<T>::read(reader));
+      T value = RemoteValue<T>::read(reader);
+      if (!result_.done()) result_.set_result(std::move(value));
     }
   }
   void fail(std::exception_ptr error) override { result_.set_exception(std::move(error)); }

@@ -2,6 +2,7 @@
 
 #include <jumpcut/impl/export.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -40,12 +41,16 @@ class JUMPCUT_API RemoteWriter {
   std::string kept_;
 };
 
-/// Reads out of memory what a RemoteWriter wrote.
+/// Reads out of memory what a RemoteWriter wrote. In a task, lets others have a turn after each
+/// part.
 class JUMPCUT_API RemoteReader {
  public:
   RemoteReader(const char* data, std::size_t size) noexcept : begin_(data), size_(size) {}
 
-  /// The next so many bytes. Throws std::length_error if there are fewer.
+  static constexpr std::size_t part = std::size_t{1024} * 1024;
+
+  /// The next so many bytes. May wait for its turn. Throws std::length_error if there are fewer,
+  /// and in a task Cancelled.
   const char* read(std::size_t size);
   void align();
   /// Of so many elements, each of that many bytes at least. Throws if there can't be so many.
@@ -55,6 +60,7 @@ class JUMPCUT_API RemoteReader {
   const char* const begin_;
   const std::size_t size_;
   std::size_t place_ = 0;
+  std::size_t pause_at_ = part;
 };
 
 // What refers to memory of the worker's.
@@ -83,8 +89,8 @@ template <class T>
 concept PlainSequence = !PlainValue<T> && PlainValue<typename T::value_type> &&
                         requires(T & to, const T& from, const typename T::value_type* data) {
   data = from.data();
-  from.size();
-  to.assign(data, data);
+  to.reserve(from.size());
+  to.insert(to.end(), data, data);
 };
 
 /// What an element can be kept in: a map's has a const key.
@@ -131,12 +137,18 @@ struct RemoteValue<T> {
     writer.write(value.data(), value.size() * sizeof(Element));
   }
   static T read(RemoteReader& reader) {
-    const std::size_t size = reader.read_size(sizeof(Element));
+    constexpr std::size_t most = (RemoteReader::part + sizeof(Element) - 1) / sizeof(Element);
+    std::size_t left = reader.read_size(sizeof(Element));
     reader.align();
-    const void* data = reader.read(size * sizeof(Element));
-    const auto* first = static_cast<const Element*>(data);
     T value;
-    value.assign(first, first + size);
+    value.reserve(left);
+    while (left > 0) {
+      const std::size_t size = std::min(left, most);
+      const void* data = reader.read(size * sizeof(Element));
+      const auto* first = static_cast<const Element*>(data);
+      value.insert(value.end(), first, first + size);
+      left -= size;
+    }
     return value;
   }
 };
