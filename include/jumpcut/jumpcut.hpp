@@ -38,6 +38,7 @@
 #include <jumpcut/pool_server.hpp>
 #include <jumpcut/process.hpp>
 #include <jumpcut/process_pool.hpp>
+#include <jumpcut/protocol.hpp>
 #include <jumpcut/queue.hpp>
 #include <jumpcut/result.hpp>
 #include <jumpcut/run.hpp>
@@ -56,6 +57,7 @@
 #include <jumpcut/threadsafe.hpp>
 #include <jumpcut/timeout.hpp>
 #include <jumpcut/to_thread.hpp>
+#include <jumpcut/transport.hpp>
 #include <jumpcut/wait.hpp>
 #include <jumpcut/wait_fd.hpp>
 #include <jumpcut/wait_for.hpp>

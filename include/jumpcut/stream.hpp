@@ -18,6 +18,7 @@
 namespace jumpcut {
 
 namespace impl {
+class StreamDoor;
 class StreamState;
 }  // namespace impl
 
@@ -127,6 +128,8 @@ class JUMPCUT_API Stream {
   Socket& socket();
 
  private:
+  friend class impl::StreamDoor;
+
   Stream(Socket socket, bool pipe, const StreamOptions& options);
   impl::StreamState& state(const char* call) const;
 

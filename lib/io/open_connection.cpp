@@ -4,6 +4,7 @@
 #include <jumpcut/cancel_scope.hpp>
 #include <jumpcut/future.hpp>
 #include <jumpcut/names.hpp>
+#include <jumpcut/protocol.hpp>
 #include <jumpcut/stream.hpp>
 #include <jumpcut/task_group.hpp>
 
@@ -83,21 +84,29 @@ class Race {
 
 }  // namespace
 
-Stream open_connection(const Address& address, const StreamOptions& options) {
+Socket impl::connected_socket(const Address& address) {
   Socket socket(address.family());
   if (address.family() != AddressFamily::local) socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
   socket.connect(address);
-  return Stream(std::move(socket), options);
+  return socket;
 }
 
-Stream open_connection(std::string_view host, std::uint16_t port, const StreamOptions& options) {
+Socket impl::connected_socket(std::string_view host, std::uint16_t port) {
   const std::vector<Address> addresses = interleaved(getaddrinfo(host, port));
-  if (addresses.size() == 1) return open_connection(addresses.front(), options);
+  if (addresses.size() == 1) return connected_socket(addresses.front());
   Race race;
   std::optional<Socket> socket = race.run(addresses);
   if (!socket) race.fail(host);
   socket->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
-  return Stream(std::move(*socket), options);
+  return std::move(*socket);
+}
+
+Stream open_connection(const Address& address, const StreamOptions& options) {
+  return Stream(impl::connected_socket(address), options);
+}
+
+Stream open_connection(std::string_view host, std::uint16_t port, const StreamOptions& options) {
+  return Stream(impl::connected_socket(host, port), options);
 }
 
 Stream open_unix_connection(std::string_view path, const StreamOptions& options) {

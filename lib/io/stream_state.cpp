@@ -165,12 +165,14 @@ void StreamState::end_writing() {
 
 void StreamState::close() {
   if (std::exchange(closing, true)) return;
+  if (const auto heir = successor.lock()) return heir->close_stream();
   if (!sending_) abort();
 }
 
 void StreamState::abort() noexcept {
   closing = true;
   try {
+    if (const auto heir = successor.lock()) heir->abort_stream();
     socket.close();
   } catch (const RuntimeError&) {  // on another thread: its owner's destructor says so
   }

@@ -42,6 +42,28 @@ class ByteQueue {
   std::size_t begin_ = 0;
 };
 
+/// Who has taken over a stream's socket.
+class StreamSuccessor {
+ public:
+  StreamSuccessor() noexcept = default;
+  StreamSuccessor(const StreamSuccessor&) = delete;
+  StreamSuccessor& operator=(const StreamSuccessor&) = delete;
+  /// The stream was told to close, or to abort.
+  virtual void close_stream() = 0;
+  virtual void abort_stream() = 0;
+
+ protected:
+  ~StreamSuccessor() = default;
+};
+
+class StreamState;
+
+/// The way from a Stream to its state.
+class StreamDoor {
+ public:
+  static StreamState& state(Stream& stream, const char* call) { return stream.state(call); }
+};
+
 class StreamState : public std::enable_shared_from_this<StreamState> {
  public:
   StreamState(Socket connected, bool pipe, const StreamOptions& wanted)
@@ -80,6 +102,7 @@ class StreamState : public std::enable_shared_from_this<StreamState> {
   ByteQueue outgoing;
   bool eof = false;      ///< the peer sends no more
   bool closing = false;  ///< close() was called
+  std::weak_ptr<StreamSuccessor> successor;
 
  private:
   class Sending;

@@ -91,9 +91,11 @@ PUBLIC = {
     "pool_server.hpp": "io",
     "process.hpp": "io",
     "process_pool.hpp": "io",
+    "protocol.hpp": "io",
     "server.hpp": "io",
     "socket.hpp": "io",
     "stream.hpp": "io",
+    "transport.hpp": "io",
     "wait_fd.hpp": "io",
 
     "barrier.hpp": "sync",

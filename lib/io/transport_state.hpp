@@ -1,0 +1,168 @@
+// What Transport and DatagramTransport refer to: a socket that callbacks of the loop read and
+// write.
+
+#pragma once
+
+#include <jumpcut/future.hpp>
+#include <jumpcut/protocol.hpp>
+#include <jumpcut/transport.hpp>
+
+#include "io/stream_state.hpp"
+#include "io/waiters.hpp"
+#include "loop/loop_state.hpp"
+
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace jumpcut::impl {
+
+class TransportState : public std::enable_shared_from_this<TransportState> {
+ public:
+  /// In a task of the loop that it belongs to.
+  explicit TransportState(Socket socket);
+  TransportState(const TransportState&) = delete;
+  TransportState& operator=(const TransportState&) = delete;
+  virtual ~TransportState();
+
+  /// Has connection_made() called, and after that begins to read: each in a turn of its own, after
+  /// which made() is done.
+  void begin();
+  const Future<>& made() const noexcept { return made_; }
+  /// Returns once connection_lost() has been called. Throws Cancelled.
+  void wait_lost(const char* call);
+
+  void close();
+  void abort() { lose_soon(nullptr); }
+  bool is_closing() const noexcept { return closing_; }
+  void pause_reading();
+  void resume_reading();
+  bool is_reading() const noexcept { return !closing_ && !paused_; }
+
+  virtual std::size_t unsent() const noexcept = 0;
+  void set_limits(std::optional<std::size_t> high, std::optional<std::size_t> low);
+  std::pair<std::size_t, std::size_t> limits() const noexcept { return {low_, high_}; }
+
+  void check_thread(const char* call) const;
+  int fd() const noexcept { return fd_; }
+  const Address& local() const noexcept { return local_; }
+  const Address& peer() const noexcept { return peer_; }
+  /// The loop ends: nobody is told of anything any more.
+  void abandon() noexcept;
+
+ protected:
+  virtual void call_made() = 0;
+  virtual void read_ready() = 0;
+  virtual void write_ready() = 0;
+  virtual void drop_unsent() noexcept = 0;
+  virtual BaseProtocol* protocol() const noexcept = 0;
+  virtual void drop_protocol() noexcept = 0;
+
+  void unwatch_reading();
+  void watch_writing();
+  void unwatch_writing();
+  /// In a catch block: tells the exception handler, unless it is the system's error, and ends it.
+  void fail(const char* message);
+  void report(const char* message) const;
+  /// connection_lost() is called in a turn of its own.
+  void lose_soon(std::exception_ptr error);
+  void lose(const std::exception_ptr& error);
+  void pause_protocol();
+  void resume_protocol();
+  /// connection_lost() is to come, or came. What is written now goes nowhere.
+  bool is_lost() const noexcept { return lost_count_ > 0; }
+  void drop_write();
+  [[noreturn]] void throw_error(const char* call, int error, const Address* peer = nullptr) const;
+
+ private:
+  void read();
+  void close_socket() noexcept;
+
+  LoopState& loop_;
+  std::shared_ptr<Descriptors> descriptors_;
+  int fd_ = -1;
+  Address local_;
+  Address peer_;
+  Future<> made_;
+  Waiters waiters_{"transport"};  // for the end
+  std::size_t high_ = std::size_t{64} * 1024;
+  std::size_t low_ = std::size_t{16} * 1024;
+  int lost_count_ = 0;  // 1, and the writes that came after
+  bool closing_ = false;
+  bool paused_ = false;
+  bool protocol_paused_ = false;
+  bool gone_ = false;  // connection_lost() was called
+};
+
+class StreamTransport final : public TransportState, public StreamSuccessor {
+ public:
+  StreamTransport(Socket socket, std::shared_ptr<Protocol> protocol)
+      : TransportState(std::move(socket)), protocol_(std::move(protocol)) {}
+
+  void write(std::string_view data);
+  void writelines(std::span<const std::string_view> data);
+  void write_eof();
+  void set_protocol(std::shared_ptr<Protocol> protocol) { protocol_ = std::move(protocol); }
+  const std::shared_ptr<Protocol>& get_protocol() const noexcept { return protocol_; }
+  std::size_t unsent() const noexcept override { return unsent_.size(); }
+
+  void close_stream() override { close(); }
+  void abort_stream() override { abort(); }
+
+ private:
+  void call_made() override;
+  void read_ready() override;
+  void write_ready() override;
+  void drop_unsent() noexcept override { unsent_.clear(); }
+  BaseProtocol* protocol() const noexcept override { return protocol_.get(); }
+  void drop_protocol() noexcept override { protocol_.reset(); }
+  std::size_t send(std::span<const std::string_view> data) const;
+  void receive_end();
+  void shut_down() const;
+
+  std::shared_ptr<Protocol> protocol_;
+  ByteQueue unsent_;
+  bool eof_ = false;  // write_eof() was called
+};
+
+class DatagramTransportState final : public TransportState {
+ public:
+  DatagramTransportState(Socket socket, const std::optional<Address>& remote,
+                         std::shared_ptr<DatagramProtocol> protocol)
+      : TransportState(std::move(socket)), remote_(remote), protocol_(std::move(protocol)) {}
+
+  void sendto(std::string_view data, const std::optional<Address>& address);
+  std::size_t unsent() const noexcept override { return size_; }
+
+ private:
+  struct Datagram {
+    std::string data;
+    std::optional<Address> address;
+    /// With what the system adds to it.
+    std::size_t size() const noexcept { return data.size() + 8; }
+  };
+
+  void call_made() override;
+  void read_ready() override;
+  void write_ready() override;
+  void drop_unsent() noexcept override;
+  BaseProtocol* protocol() const noexcept override { return protocol_.get(); }
+  void drop_protocol() noexcept override { protocol_.reset(); }
+  /// False if there is no room. What fails goes to error_received().
+  bool send(std::string_view data, const std::optional<Address>& address);
+  /// A call has just failed.
+  void tell_error(const char* call, const std::optional<Address>& address);
+
+  const std::optional<Address> remote_;
+  std::shared_ptr<DatagramProtocol> protocol_;
+  std::deque<Datagram> unsent_;
+  std::size_t size_ = 0;
+};
+
+}  // namespace jumpcut::impl

@@ -1,0 +1,231 @@
+// What transports read and write, and what they tell their protocols of it.
+
+#include <jumpcut/error.hpp>
+
+#include "io/buffers.hpp"
+#include "io/transport_state.hpp"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+namespace jumpcut::impl {
+
+namespace {
+
+bool would_wait(int error) noexcept {
+  return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+/// Makes the call until no signal is in its way.
+template <class Call>
+ssize_t uninterrupted(Call call) {
+  for (;;) {
+    const ssize_t result = call();
+    if (result >= 0 || errno != EINTR) return result;
+  }
+}
+
+/// Room of the transports' alone: tasks that a protocol starts may read meanwhile.
+std::span<char> transport_room() {
+  constexpr std::size_t size = std::size_t{256} * 1024;
+  thread_local std::unique_ptr<char[]> room;
+  if (room == nullptr) room.reset(new char[size]);
+  return {room.get(), size};
+}
+
+}  // namespace
+
+void StreamTransport::call_made() {
+  const auto held = protocol_;
+  held->connection_made(Transport(std::static_pointer_cast<StreamTransport>(shared_from_this())));
+}
+
+void StreamTransport::read_ready() {
+  const auto held = protocol_;  // it may be replaced meanwhile
+  const std::span<char> room = transport_room();
+  const ssize_t size = uninterrupted([&] { return ::recv(fd(), room.data(), room.size(), 0); });
+  if (size < 0) {
+    if (would_wait(errno)) return;
+    try {
+      throw_error("recv", errno);
+    } catch (...) {
+      return fail("reading from a transport failed");
+    }
+  }
+  if (size == 0) return receive_end();
+  try {
+    held->data_received({room.data(), static_cast<std::size_t>(size)});
+  } catch (...) {
+    fail("protocol.data_received() failed, and its transport is closed");
+  }
+}
+
+void StreamTransport::receive_end() {
+  const auto held = protocol_;
+  bool stays = false;
+  try {
+    stays = held->eof_received();
+  } catch (...) {
+    return fail("protocol.eof_received() failed, and its transport is closed");
+  }
+  if (stays) {
+    unwatch_reading();
+  } else {
+    close();
+  }
+}
+
+/// How much was sent; 0 if there is no room.
+std::size_t StreamTransport::send(std::span<const std::string_view> data) const {
+  Vectors vectors(data);
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = static_cast<std::size_t>(vectors.size());
+  const ssize_t sent = uninterrupted([&] { return ::sendmsg(fd(), &message, MSG_NOSIGNAL); });
+  if (sent >= 0) return static_cast<std::size_t>(sent);
+  if (!would_wait(errno)) throw_error("send", errno);
+  return 0;
+}
+
+void StreamTransport::write(std::string_view data) {
+  writelines({&data, 1});
+}
+
+void StreamTransport::writelines(std::span<const std::string_view> data) {
+  if (eof_) throw RuntimeError("write: it is after write_eof()");
+  if (std::all_of(data.begin(), data.end(), [](auto part) { return part.empty(); })) return;
+  if (is_lost()) return drop_write();
+  std::size_t sent = 0;
+  const bool at_once = unsent_.size() == 0;
+  if (at_once) {
+    try {
+      sent = send(data);
+    } catch (...) {
+      return fail("writing to a transport failed");
+    }
+  }
+  for (const std::string_view part : data) {
+    const std::size_t gone = std::min(sent, part.size());
+    sent -= gone;
+    unsent_.append(part.substr(gone));
+  }
+  if (unsent_.size() == 0) return;
+  if (at_once) watch_writing();
+  pause_protocol();
+}
+
+void StreamTransport::write_ready() {
+  try {
+    const std::string_view data = unsent_.view();
+    const std::size_t sent = send({&data, 1});
+    if (sent == 0) return;
+    unsent_.drop(sent);
+  } catch (...) {
+    return fail("writing to a transport failed");
+  }
+  resume_protocol();  // which may write more, or abort
+  if (unsent_.size() != 0 || is_lost()) return;
+  unwatch_writing();
+  if (is_closing()) return lose(nullptr);
+  try {
+    if (eof_) shut_down();
+  } catch (...) {
+    fail("writing to a transport failed");
+  }
+}
+
+void StreamTransport::write_eof() {
+  if (is_closing() || std::exchange(eof_, true)) return;
+  if (unsent_.size() == 0) shut_down();
+}
+
+void StreamTransport::shut_down() const {
+  if (::shutdown(fd(), SHUT_WR) != 0) throw_error("shutdown", errno);
+}
+
+void DatagramTransportState::call_made() {
+  const auto held = protocol_;
+  held->connection_made(
+      DatagramTransport(std::static_pointer_cast<DatagramTransportState>(shared_from_this())));
+}
+
+void DatagramTransportState::tell_error(const char* call, const std::optional<Address>& address) {
+  const int error = errno;
+  std::exception_ptr failed;
+  try {
+    throw_error(call, error, address.has_value() ? &*address : nullptr);
+  } catch (...) {
+    failed = std::current_exception();
+  }
+  const auto held = protocol_;
+  held->error_received(failed);
+}
+
+void DatagramTransportState::read_ready() {
+  const std::span<char> room = transport_room();
+  sockaddr_storage from{};
+  socklen_t from_size = 0;
+  const ssize_t size = uninterrupted([&] {
+    from_size = sizeof from;
+    return ::recvfrom(fd(), room.data(), room.size(), 0, reinterpret_cast<::sockaddr*>(&from),
+                      &from_size);
+  });
+  if (size < 0) {
+    if (!would_wait(errno)) tell_error("recvfrom", std::nullopt);
+    return;
+  }
+  const auto held = protocol_;
+  held->datagram_received({room.data(), static_cast<std::size_t>(size)},
+                          Address::from_sockaddr(&from, from_size));
+}
+
+bool DatagramTransportState::send(std::string_view data, const std::optional<Address>& address) {
+  // A socket that is connected takes no address.
+  const bool named = address.has_value() && peer().family() == AddressFamily::none;
+  const ssize_t sent = uninterrupted([&] {
+    return ::sendto(fd(), data.data(), data.size(), MSG_NOSIGNAL,
+                    named ? static_cast<const ::sockaddr*>(address->sockaddr()) : nullptr,
+                    named ? static_cast<socklen_t>(address->size()) : 0);
+  });
+  if (sent < 0 && would_wait(errno)) return false;
+  if (sent < 0) tell_error("sendto", address);
+  return true;
+}
+
+void DatagramTransportState::sendto(std::string_view data, const std::optional<Address>& address) {
+  if (remote_.has_value() && address.has_value() && !(*address == *remote_)) {
+    throw ValueError("sendto: " + address->to_string() + " is not the endpoint's remote address, " +
+                     remote_->to_string());
+  }
+  if (is_lost()) return drop_write();
+  const std::optional<Address>& to = remote_.has_value() ? remote_ : address;
+  const bool at_once = unsent_.empty();
+  if (at_once && send(data, to)) return;
+  unsent_.push_back({std::string(data), to});
+  size_ += unsent_.back().size();
+  if (at_once) watch_writing();
+  pause_protocol();
+}
+
+void DatagramTransportState::write_ready() {
+  while (!unsent_.empty()) {
+    if (!send(unsent_.front().data, unsent_.front().address)) break;
+    if (unsent_.empty()) return;  // error_received() aborted
+    size_ -= unsent_.front().size();
+    unsent_.pop_front();
+  }
+  resume_protocol();
+  if (!unsent_.empty() || is_lost()) return;
+  unwatch_writing();
+  if (is_closing()) lose(nullptr);
+}
+
+void DatagramTransportState::drop_unsent() noexcept {
+  unsent_.clear();
+  size_ = 0;
+}
+
+}  // namespace jumpcut::impl
