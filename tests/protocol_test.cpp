@@ -27,7 +27,7 @@
 
 using Catch::Contains;
 using jumpcut::await, jumpcut::Address, jumpcut::create_connection, jumpcut::create_server;
-using jumpcut::create_datagram_endpoint, jumpcut::create_task, jumpcut::DatagramTransport;
+using jumpcut::create_task;
 using jumpcut::Future, jumpcut::get_running_loop, jumpcut::run, jumpcut::Socket;
 using jumpcut::Transport;
 
@@ -285,6 +285,47 @@ TEST_CASE("pause_writing comes above the high-water mark, resume_writing at the 
     CHECK(ends.end() == "a-made b-made a-pause reading a-resume close a-lost() b-eof b-lost()");
     CHECK(ends.b->received == much.size() + 3);
     CHECK_THROWS_AS(ends.a->transport.set_write_buffer_limits(1, 2), jumpcut::ValueError);
+    Ends other;
+    other.b->quiet = true;
+    other.connect();
+    const Transport& transport = other.a->transport;
+    other.b->transport.pause_reading();
+    other.narrow();
+    transport.set_write_buffer_limits(2 * much.size());
+    transport.write(much);
+    transport.set_write_buffer_limits(transport.get_write_buffer_size());
+    CHECK(other.log.take() == "a-made b-made");
+    transport.write("x");
+    CHECK(other.log.take() == "a-pause");
+    transport.abort();
+    other.b->transport.abort();
+    other.end();
+  });
+}
+
+TEST_CASE("write_eof comes after what is unsent") {
+  run([] {
+    Ends ends;
+    ends.b->quiet = true;
+    ends.connect();
+    ends.narrow();
+    ends.a->transport.write(much);
+    ends.a->transport.write_eof();
+    ends.a->transport.write_eof();
+    CHECK(ends.end() == "a-made b-made a-pause a-resume b-eof b-lost() a-eof a-lost()");
+    CHECK(ends.b->received == much.size());
+  });
+}
+
+TEST_CASE("a transport is its loop's thread's") {
+  run([] {
+    Ends ends;
+    ends.connect();
+    CHECK_THROWS_WITH(await(jumpcut::run_in_executor(
+                          nullptr, [transport = ends.a->transport] { transport.write("x"); })),
+                      Contains("another thread"));
+    ends.a->transport.close();
+    ends.end();
   });
 }
 
@@ -434,11 +475,15 @@ TEST_CASE("a server makes a protocol for each who connects, and counts them") {
                       "127.0.0.1", 0);
     create_connection(just(ends.b), "127.0.0.1", other.addresses()[0].port());
     while (other.connections() == 0 || !served.back()->transport) jumpcut::sleep(0s);
+    ends.b->quiet = true;
+    served.back()->transport.write(std::string(10'000'000, 'x'));  // more than there is room for
     other.close();
     other.close_clients();
+    CHECK(served.back()->transport.is_closing());
     other.wait_closed();
     CHECK(served.back()->lost.done());
     await(ends.b->lost);
+    CHECK(ends.b->received == 10'000'000);
     CHECK_THROWS_AS(create_server(std::function<NotedPointer()>(), "127.0.0.1", 0),
                     jumpcut::ValueError);
   });
@@ -539,104 +584,4 @@ TEST_CASE("create_connection that is cancelled closes the connection") {
     CHECK(ends.log.take() == "a-made a-lost()");
     CHECK(y.recv(1).empty());
   });
-}
-
-namespace {
-
-class NotedDatagrams : public jumpcut::DatagramProtocol {
- public:
-  NotedDatagrams(Log& log, std::string name) : log_(log), name_(std::move(name)) {}
-
-  void connection_made(const DatagramTransport& made) override {
-    transport = made;
-    log_(name_ + "-made");
-  }
-  void datagram_received(std::string_view data, const Address& from) override {
-    sender = from;
-    log_(name_ + "-datagram(" + std::string(data) + ")");
-    came.set_result();
-    came = Future<>();
-  }
-  void error_received(std::exception_ptr error) override {
-    try {
-      std::rethrow_exception(error);
-    } catch (const std::system_error& system) {
-      log_(name_ + "-error(" + std::to_string(system.code().value()) + ")");
-    }
-    came.set_result();
-    came = Future<>();
-  }
-  void connection_lost(std::exception_ptr error) override {
-    log_(name_ + (error == nullptr ? "-lost()" : "-lost(error)"));
-    lost.set_result();
-  }
-
-  DatagramTransport transport;
-  Address sender;
-  Future<> came;
-  Future<> lost;
-
- private:
-  Log& log_;
-  std::string name_;
-};
-
-}  // namespace
-
-TEST_CASE("a datagram endpoint is told what comes, from whom, and what fails") {
-  run([] {
-    Log log;
-    const auto make = [&](const char* name) {
-      return [&log, name] { return std::make_shared<NotedDatagrams>(log, name); };
-    };
-    const auto [to_b, b] =
-        create_datagram_endpoint(make("b"), {.local = Address::ip("127.0.0.1", 0)});
-    const auto [to_a, a] = create_datagram_endpoint(make("a"), {.remote = to_b.getsockname()});
-    Future<> came = b->came;
-    to_a.sendto("1");
-    await(came);
-    CHECK(b->sender == to_a.getsockname());
-    came = b->came;
-    to_a.sendto("2", to_b.getsockname());
-    await(came);
-    came = a->came;
-    to_b.sendto("back", b->sender);
-    await(came);
-    CHECK_THROWS_AS(to_a.sendto("x", Address::ip("127.0.0.1", 1)), jumpcut::ValueError);
-    to_b.close();
-    await(b->lost);
-    came = a->came;
-    to_a.sendto("3");
-    await(came);
-    to_a.close();
-    await(a->lost);
-    CHECK(log.text() ==
-          "b-made a-made b-datagram(1) b-datagram(2) a-datagram(back) b-lost() a-error(" +
-              std::to_string(ECONNREFUSED) + ") a-lost()");
-    CHECK_THROWS_AS(create_datagram_endpoint(make("c"), {}), jumpcut::ValueError);
-  });
-}
-
-TEST_CASE("datagrams that find no room are sent later, in their order") {
-  std::string folder = "/tmp/jumpcut-protocol-XXXXXX";
-  REQUIRE(mkdtemp(folder.data()) != nullptr);
-  const std::string path = folder + "/socket";
-  constexpr int count = 3000;
-  run([&] {
-    Log log;
-    Socket receiver(jumpcut::AddressFamily::local, jumpcut::SocketType::datagram);
-    receiver.bind(Address::local(path));
-    const auto [transport, protocol] =
-        create_datagram_endpoint([&] { return std::make_shared<NotedDatagrams>(log, "a"); },
-                                 {.remote = Address::local(path)});
-    for (int i = 0; i < count; ++i) transport.sendto(std::to_string(i));
-    CHECK(transport.get_write_buffer_size() > 0);
-    transport.close();
-    for (int i = 0; i < count; ++i) REQUIRE(receiver.recv(100) == std::to_string(i));
-    await(protocol->lost);
-    CHECK(transport.get_write_buffer_size() == 0);
-    CHECK(log.text() == "a-made a-lost()");
-  });
-  unlink(path.c_str());
-  rmdir(folder.c_str());
 }
