@@ -106,7 +106,8 @@ class JUMPCUT_API Stream {
   /// Sends what it can at once, and keeps the rest, which is sent when there is room. Waits if that
   /// is more than the high-water mark, until it is no more than the low one; a Cancelled then
   /// leaves it to be sent. Throws what sending failed with, also earlier; RuntimeError after
-  /// write_eof(), DescriptorClosed after close().
+  /// write_eof(), DescriptorClosed after close(). If sending fails later, other than because the
+  /// peer is gone, the connection is closed, and who reads throws that too.
   void write(std::string_view data);
   /// Returns once no more than the low-water mark is unsent, if it was above the high one. Throws
   /// what sending failed with.

@@ -19,14 +19,19 @@ namespace jumpcut::impl {
 
 bool StreamState::fill() {
   if (eof) return false;
-  const Operation operation(socket, "read");
-  if (operation.state().is_drained()) operation.wait(PollEvent::readable);
-  const std::span<char> room = scratch();
-  const std::size_t size = operation.run(
-      PollEvent::readable, [&](int fd) { return ::read(fd, room.data(), room.size()); });
-  if (size < room.size()) operation.state().note_drained();
-  incoming.append({room.data(), size});
-  eof = size == 0;
+  try {
+    const Operation operation(socket, "read");
+    if (operation.state().is_drained()) operation.wait(PollEvent::readable);
+    const std::span<char> room = scratch();
+    const std::size_t size = operation.run(
+        PollEvent::readable, [&](int fd) { return ::read(fd, room.data(), room.size()); });
+    if (size < room.size()) operation.state().note_drained();
+    incoming.append({room.data(), size});
+    eof = size == 0;
+  } catch (const DescriptorClosed&) {
+    if (!closing) check_error();  // which it was closed for
+    throw;
+  }
   return !eof;
 }
 
@@ -138,9 +143,18 @@ void StreamState::end_sending() noexcept {
   waiters_.wake_all();
 }
 
+/// What was written can't be sent, and who did has gone on: peer and reader may wait for each other
+/// now. Where the peer is gone, what it sent last can still be read, and its end.
 void StreamState::fail(std::exception_ptr error) noexcept {
   error_ = std::move(error);
   outgoing.clear();
+  try {
+    std::rethrow_exception(error_);
+  } catch (const std::system_error& reason) {
+    if (reason.code().value() == EPIPE || reason.code().value() == ECONNRESET) return;
+  } catch (...) {
+  }
+  close_now();
 }
 
 void StreamState::drain(const char* call) {
@@ -171,6 +185,10 @@ void StreamState::close() {
 
 void StreamState::abort() noexcept {
   closing = true;
+  close_now();
+}
+
+void StreamState::close_now() noexcept {
   try {
     if (const auto heir = successor.lock()) heir->abort_stream();
     socket.close();

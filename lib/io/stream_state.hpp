@@ -113,6 +113,7 @@ class StreamState : public std::enable_shared_from_this<StreamState> {
   void send_all();
   void end_sending() noexcept;
   void fail(std::exception_ptr error) noexcept;
+  void close_now() noexcept;
   void check_error() const;
 
   Waiters waiters_{"stream"};  // for room, or for the close

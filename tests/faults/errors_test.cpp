@@ -21,6 +21,7 @@
 using Catch::Contains;
 using faults::fail_one;
 using jumpcut::await, jumpcut::create_task, jumpcut::run, jumpcut::Socket, jumpcut::Stdio;
+using jumpcut::StreamOptions;
 
 namespace {
 
@@ -173,6 +174,35 @@ TEST_CASE("sendfile names the file that it can't read where the system can't sen
     CHECK(error_of([&, &a = a] { a.sendfile(pipe.reader.fd()); }, &text) == ESPIPE);
     CHECK_THAT(text, Contains("sendfile") && Contains(std::to_string(pipe.reader.fd())));
   });
+}
+
+TEST_CASE("what a stream can't send after write returned ends who reads, and the peer's wait") {
+  const StreamOptions options{.high_water = 1'000'000};
+  for (const int error : {ENOBUFS, EHOSTUNREACH, EPIPE}) {
+    on_loop([&] {
+      auto [a, b] = Socket::pair();
+      jumpcut::Stream stream(std::move(a), options);
+      const auto reader = create_task([&] { return stream.read(); });
+      const Failing failing("sendmsg", error, 1, 1);
+      stream.write(pattern(900'000));
+      b.send("last words");
+      CHECK(stream.write_buffer_size() > 0);
+      const auto peer = create_task([&, &b = b] {
+        receive_all(b, 500'000);
+        b.close();
+      });
+      if (error == EPIPE) {  // as if the peer was closed
+        stream.socket().shutdown(jumpcut::Shutdown::writing);
+        CHECK(await(reader) == "last words");
+      } else {
+        std::string text;
+        CHECK(error_of([&] { await(reader); }, &text) == error);
+        CHECK_THAT(text, Contains("write on descriptor"));
+      }
+      await(peer);
+      CHECK(error_of([&] { stream.drain(); }) == error);
+    });
+  }
 }
 
 TEST_CASE("where no address can be tried for want of descriptors, that is the error") {
