@@ -77,7 +77,7 @@ TEST_CASE("a pool's loop makes a call, and its outcome comes back") {
   CHECK(*pool.submit([] { return std::make_unique<int>(3); }).get() == 3);
   CHECK_THROWS_AS(pool.submit([] { throw std::out_of_range("far"); }).get(), std::out_of_range);
   CHECK_THROWS_AS(pool.submit(std::function<void()>()), jumpcut::ValueError);
-  for (const std::size_t loop : {0, 1}) {
+  for (const std::size_t loop : {std::size_t{0}, std::size_t{1}}) {
     CHECK(pool.submit_to(loop, [&] { return pool.current(); }).get() == loop);
   }
   CHECK_THROWS_WITH(pool.submit_to(2, [] {}), "submit_to: there is no loop 2 in a LoopPool of 2");
@@ -322,8 +322,15 @@ TEST_CASE("a task that stops a pool leaves its own loop running") {
 
 TEST_CASE("a task of the pool can ask for its end, but not wait for it") {
   LoopPool pool(loops(2));
-  CHECK_THROWS_WITH(pool.submit([&] { pool.stop(1s); }).get(),
-                    Contains("can't wait for its own end"));
+  const auto refused = pool.submit([&] {
+    try {
+      pool.stop(1s);
+    } catch (const jumpcut::RuntimeError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  });
+  CHECK_THAT(refused.get(), Contains("can't wait for its own end"));
   CHECK(!pool.is_stopping());
   std::atomic<bool> went_on{false};
   const auto asked = pool.submit([&] {

@@ -66,7 +66,7 @@ TEST_CASE("all loops of a pool serve one port, and a connection stays where it w
     CHECK(*std::min_element(served.begin(), served.end()) > count / 5);
     CHECK(server.connections() == std::vector(served.begin(), served.end()));
     const auto stats = pool.stats();
-    for (const std::size_t loop : {0, 1}) {
+    for (const std::size_t loop : {std::size_t{0}, std::size_t{1}}) {
       CHECK(stats[loop].live == served.at(loop));
       CHECK(stats[loop].placed == served.at(loop));
     }
