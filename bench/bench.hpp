@@ -10,6 +10,9 @@
 /// bench --quick: only to see that everything runs.
 extern bool quick;
 
+/// Those of io_bench.cpp, whose servers must be known before.
+void register_io_benches();
+
 /// Times turn(), which does `operations` of what is measured; the result is the time of one.
 template <class Turn>
 void measure(benchmark::State& state, std::int64_t operations, Turn&& turn) {
