@@ -4,12 +4,17 @@
 
 #include "io_servers.hpp"
 
+#include <exception>
 #include <string>
+#include <system_error>
 
 namespace {
 
 void serve_echo(jumpcut::Stream& stream) {
-  for (std::string data; !(data = stream.read(server_room)).empty();) stream.write(data);
+  try {
+    for (std::string data; !(data = stream.read(server_room)).empty();) stream.write(data);
+  } catch (const std::system_error&) {  // the client has gone
+  }
 }
 
 void serve_http(jumpcut::Stream& stream) {
@@ -18,7 +23,7 @@ void serve_http(jumpcut::Stream& stream) {
       stream.read_until(http_head_end);
       stream.write(http_hello);
     }
-  } catch (const jumpcut::IncompleteReadError&) {  // the client has gone
+  } catch (const std::exception&) {  // the client has gone
   }
 }
 

@@ -5,11 +5,15 @@
 //   ben says hello, and hears HELLO
 //   cem says hello, and hears HELLO
 //   the server served 3 clients, 6 lines
+//
+// `./echo PORT` serves whoever comes there, 0 for any port, until it is interrupted: try nc on it.
 
 #include <jumpcut/jumpcut.hpp>
 
 #include <cctype>
+#include <cstdint>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -41,12 +45,18 @@ std::string ask(jumpcut::Stream& stream, const std::string& line) {
 
 }  // namespace
 
-int main() {
-  jumpcut::run([] {
+int main(int count, char** arguments) {
+  const auto port = static_cast<std::uint16_t>(count > 1 ? std::atoi(arguments[1]) : 0);
+  jumpcut::run([&] {
     Served served;
     jumpcut::Server server = jumpcut::start_server(
-        [&](jumpcut::Stream& stream) { serve(stream, served); }, "127.0.0.1", 0);
+        [&](jumpcut::Stream& stream) { serve(stream, served); }, "127.0.0.1", port);
     const jumpcut::Address address = server.addresses().front();
+    if (count > 1) {
+      std::printf("serving at %s\n", address.to_string().c_str());
+      std::fflush(stdout);
+      server.serve_forever();
+    }
 
     std::vector<jumpcut::Task<std::string>> clients;
     for (const char* name : {"ann", "ben", "cem"}) {

@@ -38,10 +38,10 @@ ssize_t read(int fd, void* buffer, std::size_t size) {
   ++calls.read;
   return real(fd, buffer, size);
 }
-ssize_t sendmsg(int fd, const msghdr* message, int flags) {
-  static auto* const real = original<ssize_t(int, const msghdr*, int)>("sendmsg");
+ssize_t send(int fd, const void* data, std::size_t size, int flags) {
+  static auto* const real = original<ssize_t(int, const void*, std::size_t, int)>("send");
   ++calls.send;
-  return real(fd, message, flags);
+  return real(fd, data, size, flags);
 }
 int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
   static auto* const real = original<int(int, int, int, epoll_event*)>("epoll_ctl");

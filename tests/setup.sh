@@ -6,7 +6,9 @@ build_needs='meson=meson ninja-build=ninja g++=g++ pkg-config=pkg-config
   libmimalloc-dev=/usr/include/mimalloc.h'
 test_needs='catch2=/usr/include/catch2/catch.hpp valgrind=valgrind
   nlohmann-json3-dev=/usr/include/nlohmann/json.hpp
-  libboost-context1.81-dev=/usr/lib/*/libboost_context.so'
+  libboost-context1.81-dev=/usr/lib/*/libboost_context.so
+  curl=curl wrk=wrk netcat-openbsd=nc openssl=openssl
+  nginx-light=/usr/sbin/nginx redis-server=redis-server'
 
 need() {
   missing=
@@ -70,7 +72,8 @@ build() {
 configure_bench() {
   need $build_needs libbenchmark-dev=/usr/include/benchmark/benchmark.h \
     'libboost-context1.81-dev=/usr/lib/*/libboost_context.so' \
-    'libboost-fiber1.81-dev=/usr/lib/*/libboost_fiber.so'
+    'libboost-fiber1.81-dev=/usr/lib/*/libboost_fiber.so' \
+    libuv1-dev=/usr/include/uv.h libasio-dev=/usr/include/asio.hpp wrk=wrk
   export CC=gcc CXX=g++
   configure build-bench --buildtype=release -Dtests=disabled -Dexamples=enabled \
     -Dbenchmarks=enabled -Dcompare=enabled

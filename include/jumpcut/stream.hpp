@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -68,12 +67,18 @@ class JUMPCUT_API Stream {
   explicit Stream(Socket socket, const StreamOptions& options = {});
   /// The same of a pipe's end, or a terminal. write_eof() closes it.
   explicit Stream(Descriptor pipe, const StreamOptions& options = {});
-  Stream(Stream&&) noexcept = default;
-  Stream& operator=(Stream&& other) noexcept;
+  Stream(Stream&& other) noexcept : state_(std::exchange(other.state_, nullptr)) {}
+  Stream& operator=(Stream&& other) noexcept {
+    const Stream before(std::move(*this));
+    std::swap(state_, other.state_);
+    return *this;
+  }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
   /// close().
-  ~Stream();
+  ~Stream() {
+    if (state_ != nullptr) dismiss();
+  }
 
   // Reading. A second task that reads meanwhile gets RuntimeError. After a Cancelled, what has come
   // is still there.
@@ -133,8 +138,9 @@ class JUMPCUT_API Stream {
 
   Stream(Socket socket, bool pipe, const StreamOptions& options);
   impl::StreamState& state(const char* call) const;
+  void dismiss() noexcept;
 
-  std::shared_ptr<impl::StreamState> state_;
+  impl::StreamState* state_ = nullptr;
 };
 
 class Stream::LineIterator {

@@ -96,7 +96,9 @@ void DescriptorState::wait(LoopState& loop, TaskBase& task, const char* call, st
   if (descriptors_ != loop.descriptors) bind(loop, call);
   if (!descriptors_->is_owned_by(fd_, owner_)) throw_closed(call);  // not by us
   DescriptorWait one(task, call, ready);
-  {
+  if (deadline == TimePoint::max()) {
+    loop.descriptors->wait(fd_, one);
+  } else {
     const Alarm alarm(loop, deadline, one.waiting());
     loop.descriptors->wait(fd_, one);
   }
@@ -115,6 +117,12 @@ Operation::Operation(const Descriptor& descriptor, const char* call)
   if (fd() < 0) state_->throw_closed(call);
 }
 
+ssize_t Operation::write_some(std::string_view data) const noexcept {
+  if (state_->is_socket()) return ::send(fd(), data.data(), data.size(), MSG_NOSIGNAL);
+  iovec one{const_cast<char*>(data.data()), data.size()};
+  return write_some(&one, 1);
+}
+
 ssize_t Operation::write_some(iovec* vectors, int count) const noexcept {
   if (state_->is_socket()) {
     msghdr message{};
@@ -129,7 +137,9 @@ ssize_t Operation::write_some(iovec* vectors, int count) const noexcept {
 }
 
 DescriptorState* Operation::open(const Descriptor& descriptor, const char* call) {
-  static_cast<void>(descriptor.open_fd(call));
+  if (descriptor.state_ == nullptr || descriptor.state_->fd() < 0) {
+    static_cast<void>(descriptor.open_fd(call));  // throws
+  }
   return descriptor.state_;
 }
 

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include <sys/types.h>
 
@@ -104,7 +105,8 @@ class Operation {
       wait(ready);
     }
   }
-  /// writev(), by which no SIGPIPE comes.
+  /// write() and writev(), by which no SIGPIPE comes.
+  ssize_t write_some(std::string_view data) const noexcept;
   ssize_t write_some(iovec* vectors, int count) const noexcept;
   void wait(std::uint32_t ready, TimePoint deadline = TimePoint::max()) const {
     state_->wait(loop_, task_, call_, ready, deadline);

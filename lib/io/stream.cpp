@@ -52,22 +52,17 @@ Stream::Stream(Socket socket, const StreamOptions& options)
 Stream::Stream(Descriptor pipe, const StreamOptions& options)
     : Stream(Socket(std::move(pipe)), true, options) {}
 
-Stream::Stream(Socket socket, bool pipe, const StreamOptions& options)
-    : state_(std::make_shared<StreamState>(std::move(socket), pipe, options)) {
+Stream::Stream(Socket socket, bool pipe, const StreamOptions& options) {
   if (options.low_water > options.high_water) {
     throw ValueError("Stream: low_water, " + std::to_string(options.low_water) +
                      ", is above high_water, " + std::to_string(options.high_water));
   }
+  state_ = new StreamState(std::move(socket), pipe, options);
 }
 
-Stream& Stream::operator=(Stream&& other) noexcept {
-  const Stream before(std::move(*this));
-  state_ = std::move(other.state_);
-  return *this;
-}
-
-Stream::~Stream() {
-  if (state_ != nullptr) state_->close();
+void Stream::dismiss() noexcept {
+  state_->close();
+  state_->drop_ref();
 }
 
 StreamState& Stream::state(const char* call) const {
@@ -77,25 +72,18 @@ StreamState& Stream::state(const char* call) const {
 }
 
 std::string Stream::read(std::size_t most) {
-  static_cast<void>(state("read"));
-  const StreamState::Reading stream(state_, "read");
-  if (most == 0) return "";
-  while (stream->incoming.size() == 0 && stream->fill()) {
-  }
-  return stream->incoming.take(std::min(most, stream->incoming.size()));
+  return state("read").read(most);
 }
 
 std::string Stream::read() {
-  static_cast<void>(state("read"));
-  const StreamState::Reading stream(state_, "read");
+  const StreamState::Reading stream(state("read"), "read");
   while (stream->fill()) {
   }
   return stream->incoming.take(stream->incoming.size());
 }
 
 std::string Stream::read_exactly(std::size_t size) {
-  static_cast<void>(state("read_exactly"));
-  const StreamState::Reading stream(state_, "read_exactly");
+  const StreamState::Reading stream(state("read_exactly"), "read_exactly");
   while (stream->incoming.size() < size) {
     if (stream->fill()) continue;
     throw IncompleteReadError(stream->incoming.take(stream->incoming.size()), size);
@@ -115,7 +103,7 @@ std::string Stream::read_until(std::span<const std::string_view> separators) {
     if (separator.empty()) throw ValueError("read_until: a separator is empty");
     longest = std::max(longest, separator.size());
   }
-  const StreamState::Reading stream(state_, "read_until");
+  const StreamState::Reading stream(*state_, "read_until");
   const std::size_t limit = stream->options.limit;
   Match match;
   for (std::size_t from = 0;;) {

@@ -12,31 +12,43 @@
 #include <cerrno>
 #include <utility>
 
-#include <sys/uio.h>
 #include <unistd.h>
 
 namespace jumpcut::impl {
 
-bool StreamState::fill() {
-  if (eof) return false;
+inline std::string_view StreamState::receive_some() {
   try {
     const Operation operation(socket, "read");
     if (operation.state().is_drained()) operation.wait(PollEvent::readable);
+    __builtin_prefetch(&incoming);  // the call takes longer than memory to answer
     const std::span<char> room = scratch();
     const std::size_t size = operation.run(
         PollEvent::readable, [&](int fd) { return ::read(fd, room.data(), room.size()); });
     if (size < room.size()) operation.state().note_drained();
-    incoming.append({room.data(), size});
     eof = size == 0;
+    return {room.data(), size};
   } catch (const DescriptorClosed&) {
     if (!closing) check_error();  // which it was closed for
     throw;
   }
+}
+
+bool StreamState::fill() {
+  if (!eof) incoming.append(receive_some());
   return !eof;
 }
 
-StreamState::Reading::Reading(const std::shared_ptr<StreamState>& state, const char* call)
-    : state_(state) {
+std::string StreamState::read(std::size_t most) {
+  const Reading reading(*this, "read");
+  if (most == 0) return "";
+  if (incoming.size() != 0) return incoming.take(std::min(most, incoming.size()));
+  if (eof) return "";
+  const std::string_view all = receive_some();
+  if (all.size() > most) incoming.append(all.substr(most));
+  return std::string(all.substr(0, most));
+}
+
+StreamState::Reading::Reading(StreamState& state, const char* call) : state_(&state) {
   if (state_->reading_) {
     throw RuntimeError(std::string(call) +
                        ": another task waits for what comes from this stream; one task reads at a "
@@ -50,7 +62,7 @@ void StreamState::check_error() const {
 }
 
 void StreamState::write(std::string_view data) {
-  const auto self = shared_from_this();  // the Stream may go while this waits
+  const Ref self(this);  // the Stream may go while this waits
   check_error();
   if (closing) {
     throw DescriptorClosed(EBADF, std::generic_category(), "write on a stream that is closed");
@@ -68,8 +80,7 @@ void StreamState::send_now(std::string_view& data) {
   const Operation operation(socket, "write");
   if (outgoing.size() != 0) return;  // others had a turn, and wrote
   while (!data.empty()) {
-    iovec one{const_cast<char*>(data.data()), data.size()};
-    const ssize_t sent = operation.write_some(&one, 1);
+    const ssize_t sent = operation.write_some(data);
     if (sent >= 0) {
       data.remove_prefix(static_cast<std::size_t>(sent));
       // Less than all: there is no room for more.
@@ -90,24 +101,21 @@ void StreamState::send_now(std::string_view& data) {
 /// may be cancelled before, or get no stack.
 class StreamState::Sending {
  public:
-  explicit Sending(std::shared_ptr<StreamState> stream) noexcept : stream_(std::move(stream)) {
-    stream_->sending_ = true;
-  }
+  explicit Sending(StreamState& stream) noexcept : stream_(&stream) { stream.sending_ = true; }
   Sending(Sending&&) noexcept = default;
   ~Sending() {
-    if (stream_ != nullptr) stream_->end_sending();
+    if (stream_) stream_->end_sending();
   }
   void run() const { stream_->send_all(); }
 
  private:
-  std::shared_ptr<StreamState> stream_;
+  Ref<StreamState> stream_;
 };
 
 void StreamState::send_later() {
   paused_ = paused_ || outgoing.size() > options.high_water;
   if (sending_) return;
-  create_task([sending = Sending(shared_from_this())] { sending.run(); }, {.name = "stream writer"})
-      .detach();
+  create_task([sending = Sending(*this)] { sending.run(); }, {.name = "stream writer"}).detach();
 }
 
 void StreamState::send_all() {
@@ -158,8 +166,10 @@ void StreamState::fail(std::exception_ptr error) noexcept {
 }
 
 void StreamState::drain(const char* call) {
-  const auto self = shared_from_this();
-  while (paused_) waiters_.wait(call);
+  if (paused_) {
+    const Ref self(this);
+    while (paused_) waiters_.wait(call);
+  }
   check_error();
 }
 
@@ -197,7 +207,7 @@ void StreamState::close_now() noexcept {
 }
 
 void StreamState::wait_closed() {
-  const auto self = shared_from_this();
+  const Ref self(this);
   if (!closing) throw RuntimeError("wait_closed: close() the stream first");
   while (sending_) waiters_.wait("wait_closed");
   check_error();

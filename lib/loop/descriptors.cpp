@@ -25,16 +25,6 @@ std::uint64_t Descriptors::tag(int fd, const Watched& watched) noexcept {
   return std::uint64_t{watched.generation} << 32 | static_cast<std::uint32_t>(fd);
 }
 
-const Descriptors::Watched* Descriptors::find(int fd) const noexcept {
-  const auto place = static_cast<std::size_t>(fd);
-  if (fd < 0 || place >= watched_.size() || watched_[place].generation == 0) return nullptr;
-  return &watched_[place];
-}
-
-Descriptors::Watched* Descriptors::find(int fd) noexcept {
-  return const_cast<Watched*>(std::as_const(*this).find(fd));
-}
-
 Descriptors::Watched& Descriptors::take_place(int fd) {
   if (Watched* watched = find(fd)) return *watched;
   const auto place = static_cast<std::size_t>(fd);
@@ -199,6 +189,9 @@ void Descriptors::wait(int fd, DescriptorWait& one) {
 }
 
 void Descriptors::add(int fd, DescriptorWait& one) {
+  if (Watched* known = find(fd); known != nullptr && is_told(*known, one)) {
+    return append(*known, one);
+  }
   Watched& watched = take_place(fd);
   append(watched, one);
   try {
@@ -257,10 +250,6 @@ bool Descriptors::is_owned(int fd) const noexcept {
   return watched != nullptr && watched->owned;
 }
 
-bool Descriptors::is_owned_by(int fd, std::uint32_t owner) const noexcept {
-  return is_owned(fd) && find(fd)->generation == owner;
-}
-
 void Descriptors::disown(int fd, std::uint32_t owner) noexcept {
   if (!closed_ && is_owned_by(fd, owner)) abandon(fd, *find(fd));
 }
@@ -271,27 +260,36 @@ void Descriptors::closing(int fd) noexcept {
 
 void Descriptors::take(const PollEvent& event) {
   const int fd = static_cast<int>(event.tag & 0xffffffffu);
-  if (Watched* told = find(fd); told != nullptr && told->generation == event.tag >> 32) {
-    if ((event.ready & PollEvent::ended) != 0) told->ended = true;
-    if ((event.ready & PollEvent::readable) != 0) told->drained = false;
-  }
+  const auto find_told = [&] {
+    Watched* watched = find(fd);
+    return watched != nullptr && watched->generation == event.tag >> 32 ? watched : nullptr;
+  };
+  Watched* watched = find_told();
+  if (watched == nullptr) return;
+  if ((event.ready & PollEvent::ended) != 0) watched->ended = true;
+  if ((event.ready & PollEvent::readable) != 0) watched->drained = false;
   for (const bool writing : {false, true}) {
     const std::uint32_t bit = writing ? PollEvent::writable : PollEvent::readable;
     if ((event.ready & bit) == 0) continue;
-    const Watched* watched = find(fd);
-    if (watched == nullptr || watched->generation != event.tag >> 32) return;
     for (DescriptorWait* one = watched->first; one != nullptr; one = one->next_) {
       if ((one->ready_ & bit) != 0 && !one->waiting_.is_done()) one->waiting_.finish();
     }
-    const Ref<LoopHandle> handle = writing ? watched->writer : watched->reader;
-    if (!handle) continue;
-    if (handle->is_cancelled()) {  // by its handle, not by remove_reader()
-      unwatch(fd, writing);
-    } else {
-      core_.ready.reserve();
-      handle->add_ref();
-      core_.ready.push(Entry(*handle));
-    }
+    if (!(writing ? watched->writer : watched->reader)) continue;
+    tell_callback(fd, writing);
+    watched = find_told();
+    if (watched == nullptr) return;
+  }
+}
+
+void Descriptors::tell_callback(int fd, bool writing) {
+  const Watched& watched = *find(fd);
+  const Ref<LoopHandle> handle = writing ? watched.writer : watched.reader;
+  if (handle->is_cancelled()) {  // by its handle, not by remove_reader()
+    unwatch(fd, writing);
+  } else {
+    core_.ready.reserve();
+    handle->add_ref();
+    core_.ready.push(Entry(*handle));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 namespace jumpcut::impl {
@@ -66,7 +67,10 @@ class Descriptors {
   /// RuntimeError if callbacks watch it.
   std::uint32_t own(int fd);
   bool is_owned(int fd) const noexcept;
-  bool is_owned_by(int fd, std::uint32_t owner) const noexcept;
+  bool is_owned_by(int fd, std::uint32_t owner) const noexcept {
+    const Watched* watched = find(fd);
+    return watched != nullptr && watched->owned && watched->generation == owner;
+  }
   /// The owner is about to close it. Nothing happens if it owns it no more.
   void disown(int fd, std::uint32_t owner) noexcept;
   /// Somebody is about to close it: ends all waits, and removes callbacks.
@@ -100,6 +104,21 @@ class Descriptors {
   // The loop.
 
   void take(const PollEvent& event);
+  /// Asks for what take() will touch.
+  void prefetch(const PollEvent& event) const noexcept {
+    const auto place = static_cast<std::size_t>(event.tag & 0xffffffffu);
+    if (place < watched_.size()) __builtin_prefetch(&watched_[place]);
+  }
+  /// Asks for what the task that waits will touch when it goes on: its frames around the wait.
+  void prefetch_waiter(const PollEvent& event) const noexcept {
+    const Watched* watched = find(static_cast<int>(event.tag & 0xffffffffu));
+    if (watched == nullptr || watched->first == nullptr) return;
+    constexpr std::ptrdiff_t line = 64;
+    constexpr std::ptrdiff_t below = 4 * line;
+    constexpr std::ptrdiff_t above = 8 * line;
+    const auto* wait = reinterpret_cast<const char*>(watched->first);
+    for (std::ptrdiff_t at = -below; at < above; at += line) __builtin_prefetch(wait + at);
+  }
   /// The loop ends: nobody is told of anything any more.
   void close() noexcept;
   bool is_closed() const noexcept { return closed_; }
@@ -128,12 +147,21 @@ class Descriptors {
 
   static std::uint32_t wanted(const Watched& watched) noexcept;
   static std::uint64_t tag(int fd, const Watched& watched) noexcept;
-  Watched* find(int fd) noexcept;
-  const Watched* find(int fd) const noexcept;
+  const Watched* find(int fd) const noexcept {
+    const auto place = static_cast<std::size_t>(fd);  // of no number too large
+    if (place >= watched_.size() || watched_[place].generation == 0) return nullptr;
+    return &watched_[place];
+  }
+  Watched* find(int fd) noexcept { return const_cast<Watched*>(std::as_const(*this).find(fd)); }
   Watched& take_place(int fd);
   void leave_place(Watched& watched) noexcept;
   void renew(Watched& watched) noexcept;
   bool tell_poller(int fd, Watched& watched);
+  /// The poller tells whoever waits for that anyway.
+  static bool is_told(const Watched& watched, const DescriptorWait& one) noexcept {
+    return watched.owned && (one.ready_ & ~watched.interest) == 0 && watched.interest != 0;
+  }
+  void tell_callback(int fd, bool writing);
   void append(Watched& watched, DescriptorWait& one) noexcept;
   void remove(Watched& watched, DescriptorWait& one) noexcept;
   void add(int fd, DescriptorWait& one);

@@ -76,8 +76,7 @@ LoopState::LoopState(Loop& owner, const LoopOptions& wanted)
       space(nullptr),
       posts(std::make_shared<PostQueue>(core.attention, posted_bit)),
       poller(make_poller()),
-      descriptors(std::make_shared<Descriptors>(core, *poller, turning_bit)),
-      process_(getpid()) {
+      descriptors(std::make_shared<Descriptors>(core, *poller, turning_bit)) {
   poller->watch(posts->fd(), PollEvent::readable, static_cast<std::uint32_t>(posts->fd()));
   space = new TaskSpace(core);
   space->loop = &loop;
@@ -120,10 +119,6 @@ void LoopState::check_thread(const char* call) const {
   if (core.on_its_thread()) return;
   throw RuntimeError(std::string(call) +
                      ": this loop belongs to another thread; use call_soon_threadsafe");
-}
-
-bool LoopState::is_another_process() const noexcept {
-  return getpid() != process_;
 }
 
 void LoopState::check_can_run(const char* call) const {

@@ -5,6 +5,7 @@
 #include <jumpcut/loop.hpp>
 #include <jumpcut/lowlevel/scheduler.hpp>
 
+#include "base/forks.hpp"
 #include "fiber/watchdog.hpp"
 #include "loop/descriptors.hpp"
 #include "loop/poller.hpp"
@@ -20,8 +21,6 @@
 #include <optional>
 #include <random>
 #include <vector>
-
-#include <sys/types.h>
 
 namespace jumpcut::impl {
 
@@ -107,7 +106,7 @@ class LoopState {
   /// Throws RuntimeError unless the loop may be run here and now.
   void check_can_run(const char* call) const;
   /// It was made by the process that forked this one.
-  bool is_another_process() const noexcept;
+  bool is_another_process() const noexcept { return forks_ != forks; }
 
   TimePoint now() const { return clock->now(); }
   void add_timer(TimePoint when, Timer& timer);
@@ -191,7 +190,7 @@ class LoopState {
   static constexpr std::chrono::nanoseconds least_patience = std::chrono::milliseconds(50);
   static constexpr std::chrono::nanoseconds most_patience = std::chrono::minutes(1);
   std::chrono::nanoseconds patience_ = least_patience;  // see wait_for_others()
-  const pid_t process_;
+  const std::uint32_t forks_ = forks;                   // when it was made
 };
 
 }  // namespace jumpcut::impl

@@ -141,6 +141,10 @@ void LoopState::wait_for_events(TimePoint until) {
 }
 
 void LoopState::take_events(std::size_t count) {
+  // With many connections nothing of theirs is in the cache: asking for all of it first, and only
+  // then touching it, has the memory answer many at once.
+  for (std::size_t i = 0; i < count; ++i) descriptors->prefetch(events_[i]);
+  for (std::size_t i = 0; i < count; ++i) descriptors->prefetch_waiter(events_[i]);
   for (std::size_t i = 0; i < count; ++i) take_event(events_[i]);
 }
 
