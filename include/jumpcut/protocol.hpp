@@ -1,8 +1,8 @@
 #pragma once
 
 #include <jumpcut/address.hpp>
-#include <jumpcut/impl/export.hpp>
 #include <jumpcut/impl/core.hpp>
+#include <jumpcut/impl/export.hpp>
 #include <jumpcut/server.hpp>
 #include <jumpcut/socket.hpp>
 #include <jumpcut/transport.hpp>

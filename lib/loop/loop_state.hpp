@@ -64,7 +64,7 @@ class LoopPart {
 struct Outsiders {
   std::atomic<std::int64_t> threads{0};    ///< surely at work: a virtual clock waits for them too
   std::atomic<std::int64_t> callbacks{0};  ///< may never come
-  std::atomic<std::int64_t> owners{0};  ///< may bring work at any time, and will end the loop
+  std::atomic<std::int64_t> owners{0};     ///< may bring work at any time, and will end the loop
   std::atomic<std::uint64_t> repeated{0};  ///< calls of a callback beyond its first
 };
 
