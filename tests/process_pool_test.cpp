@@ -36,7 +36,7 @@
 
 using Catch::Contains;
 using jumpcut::await, jumpcut::BrokenProcessPool, jumpcut::create_task, jumpcut::ProcessPool;
-using jumpcut::ProcessPoolOptions, jumpcut::RemoteError, jumpcut::run, jumpcut::run_in_executor;
+using jumpcut::RemoteError, jumpcut::run, jumpcut::run_in_executor;
 using jumpcut::RuntimeError;
 
 namespace {
@@ -123,9 +123,9 @@ TEST_CASE("a call in a worker returns values of all kinds that can travel") {
           })) == Map{{"one", {1}}, {"none", {}}});
     CHECK(await(pool.submit([] { return std::set<int>{3, 1}; })) == std::set<int>{1, 3});
     using Mixed = std::tuple<std::string, std::optional<std::string>, std::pair<int, std::string>>;
-    const Mixed mixed{"a", std::nullopt, {7, "seven"}};
+    Mixed mixed{"a", std::nullopt, {7, "seven"}};
     CHECK(await(pool.submit([mixed] { return mixed; })) == mixed);
-    const std::optional<std::string> some = "some";
+    std::optional<std::string> some = "some";
     CHECK(await(pool.submit([some] { return some; })) == some);
   });
   CHECK(!has_children());
@@ -193,7 +193,7 @@ TEST_CASE("a worker that dies is BrokenProcessPool with its signal or code; the 
     const auto crash = end_of(pool, [] {
       std::signal(SIGSEGV, SIG_DFL);
       volatile int* volatile nowhere = nullptr;
-      *nowhere = 1;
+      *nowhere = 1;  // NOLINT: on purpose
     });
     CHECK(crash.second != 0);
     if (!sanitized) {
@@ -210,6 +210,7 @@ TEST_CASE("a worker that dies is BrokenProcessPool with its signal or code; the 
     CHECK(aborted.second == -SIGABRT);
     // One of many.
     std::vector<jumpcut::Future<int>> calls;
+    calls.reserve(10);
     for (int i = 0; i < 10; ++i) {
       calls.push_back(pool.submit([i] {
         if (i == 4) end_by(SIGKILL);
@@ -238,6 +239,7 @@ TEST_CASE("hundreds of calls go through four workers, no more at once") {
   run([&] {
     ProcessPool pool({.max_workers = 4});
     std::vector<jumpcut::Future<int>> calls;
+    calls.reserve(count);
     for (int i = 0; i < count; ++i) {
       calls.push_back(pool.submit([&books, i] {
         const int now = ++books->now;
@@ -260,6 +262,7 @@ TEST_CASE("with one worker, the calls come one after the other") {
   run([&] {
     ProcessPool pool({.max_workers = 1});
     std::vector<jumpcut::Future<int>> calls;
+    calls.reserve(20);
     for (int i = 0; i < 20; ++i) calls.push_back(pool.submit([&] { return (*begun)++; }));
     const std::vector<int> numbers = jumpcut::gather(calls);
     for (int i = 0; i < 20; ++i) CHECK(numbers[static_cast<std::size_t>(i)] == i);
@@ -271,6 +274,7 @@ TEST_CASE("results of 64 MiB come back whole, from several workers at once") {
   run([&] {
     ProcessPool pool({.max_workers = 3});
     std::vector<jumpcut::Future<std::vector<double>>> calls;
+    calls.reserve(3);
     for (int i = 0; i < 3; ++i) {
       calls.push_back(pool.submit([i] {
         std::vector<double> many(size);

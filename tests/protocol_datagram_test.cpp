@@ -36,7 +36,7 @@ class NotedDatagrams : public jumpcut::DatagramProtocol {
     came.set_result();
     came = Future<>();
   }
-  void error_received(std::exception_ptr error) override {
+  void error_received(const std::exception_ptr& error) override {
     try {
       std::rethrow_exception(error);
     } catch (const std::system_error& system) {
@@ -45,7 +45,7 @@ class NotedDatagrams : public jumpcut::DatagramProtocol {
     came.set_result();
     came = Future<>();
   }
-  void connection_lost(std::exception_ptr error) override {
+  void connection_lost(const std::exception_ptr& error) override {
     log_(name_ + (error == nullptr ? "-lost()" : "-lost(error)"));
     lost.set_result();
   }

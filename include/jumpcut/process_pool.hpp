@@ -113,7 +113,7 @@ auto ProcessPool::submit(Function&& function) -> Future<impl::CallResult<Functio
                 "or a pair, tuple or optional of these");
   check("submit");
   impl::refuse_null(function, "submit");
-  const Future<T> result;
+  Future<T> result;
   add(std::make_unique<impl::RemoteJobOf<std::decay_t<Function>, T>>(
       result, std::forward<Function>(function)));
   return result;

@@ -32,7 +32,7 @@ class JUMPCUT_API BaseProtocol {
   /// Once, and last. `error` is what ended the connection; null if either side closed it, and after
   /// abort(). Then the socket is closed, and the protocol let go. Not called if the loop is closed
   /// before, but run() lets it come first.
-  virtual void connection_lost(std::exception_ptr error);
+  virtual void connection_lost(const std::exception_ptr& error);
   /// More is unsent than the transport's high-water mark.
   virtual void pause_writing();
   /// And now no more than the low one.
@@ -66,7 +66,7 @@ class JUMPCUT_API DatagramProtocol : public BaseProtocol {
   virtual void connection_made(const DatagramTransport& transport);
   virtual void datagram_received(std::string_view data, const Address& from);
   /// Sending or receiving failed, with a std::system_error. The transport goes on.
-  virtual void error_received(std::exception_ptr error);
+  virtual void error_received(const std::exception_ptr& error);
 };
 
 struct DatagramOptions {

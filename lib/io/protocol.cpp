@@ -15,7 +15,7 @@ namespace jumpcut {
 using impl::DatagramTransportState, impl::StreamTransport, impl::TransportState;
 
 BaseProtocol::~BaseProtocol() = default;
-void BaseProtocol::connection_lost(std::exception_ptr) {}
+void BaseProtocol::connection_lost(const std::exception_ptr&) {}
 void BaseProtocol::pause_writing() {}
 void BaseProtocol::resume_writing() {}
 
@@ -29,7 +29,7 @@ bool Protocol::eof_received() {
 DatagramProtocol::~DatagramProtocol() = default;
 void DatagramProtocol::connection_made(const DatagramTransport&) {}
 void DatagramProtocol::datagram_received(std::string_view, const Address&) {}
-void DatagramProtocol::error_received(std::exception_ptr) {}
+void DatagramProtocol::error_received(const std::exception_ptr&) {}
 
 TransportState& BaseTransport::state(const char* call) const {
   if (state_ == nullptr) throw RuntimeError(std::string(call) + " on a transport that is none");

@@ -44,7 +44,7 @@ class NoSignals {
   ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
 
  private:
-  sigset_t before_;
+  sigset_t before_{};
 };
 
 /// So that what is printed comes out once. Other files may be locked by a thread that reads.

@@ -119,7 +119,7 @@ struct RemoteValue<T> {
   static constexpr std::size_t least = sizeof(T);
   static void write(RemoteWriter& writer, const T& value) { writer.write(&value, sizeof value); }
   static T read(RemoteReader& reader) {
-    std::array<unsigned char, sizeof(T)> bytes;
+    std::array<unsigned char, sizeof(T)> bytes{};
     std::memcpy(bytes.data(), reader.read(sizeof(T)), sizeof(T));
     return std::bit_cast<T>(bytes);
   }
