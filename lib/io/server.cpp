@@ -9,6 +9,7 @@
 #include <jumpcut/task.hpp>
 #include <jumpcut/wait_fd.hpp>
 
+#include "io/socket_file.hpp"
 #include "io/waiters.hpp"
 #include "loop/loop_state.hpp"
 
@@ -92,12 +93,6 @@ void report(std::string message) {
   LoopState::running("report").report(context);
 }
 
-/// A file that is a socket, of a server that ended without removing it.
-void remove_stale(const std::string& path) noexcept {
-  struct stat status {};
-  if (stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode)) unlink(path.c_str());
-}
-
 void check(const ConnectionHandler& handler) {
   TaskBase::running("start_server");
   if (handler == nullptr) throw ValueError("start_server: there is no handler");
@@ -131,7 +126,7 @@ void ServerState::listen(const Address& address) {
   const std::string path = address.path();
   const bool is_file = !path.empty() && path.front() != '\0';
   if (address.family() == AddressFamily::local) {
-    if (is_file) remove_stale(path);
+    remove_stale_socket(path);
   } else if (options_.reuse_address) {
     socket.setsockopt(SOL_SOCKET, SO_REUSEADDR, 1);
   }
