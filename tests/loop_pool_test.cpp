@@ -290,7 +290,7 @@ TEST_CASE("stop cancels what is left after the grace, and waits for its clean-up
   SECTION("of a second stop(), which has less") {
     LoopPool pool(loops(2));
     const auto future = pool.submit(call);
-    pool.request_stop(std::nullopt);
+    pool.request_stop(1h);
     CHECK(!future.wait_for(1ms));
     CHECK(!pool.stop(0s));
     CHECK_THROWS_AS(future.get(), jumpcut::Cancelled);

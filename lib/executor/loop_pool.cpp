@@ -207,12 +207,12 @@ LoopPool::LoopPool(LoopPoolOptions options)
 }
 
 LoopPool::~LoopPool() {
-  if (state_->is_another_process()) {
-    // The threads are not here to be waited for, and their loops not to be touched.
-    static_cast<void>(new std::shared_ptr<impl::LoopPoolState>(std::move(state_)));
-    return;
-  }
   try {
+    if (state_->is_another_process()) {
+      // The threads are not here to be waited for, and their loops not to be touched.
+      static_cast<void>(new std::shared_ptr<impl::LoopPoolState>(state_));
+      return;
+    }
     const bool is_own = state_->current() != nullptr;
     state_->request_stop(std::chrono::nanoseconds(0));
     if (is_own) {
