@@ -5,13 +5,16 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -65,6 +68,48 @@ TEST_CASE("read returns what has come, up to so much, and nothing at the end") {
     CHECK(stream.read(100).empty());
     CHECK(stream.at_eof());
     CHECK(stream.read(100).empty());
+  });
+}
+
+TEST_CASE("a stream reads on where one read does not return all: terminals, packets, urgent data") {
+  // Written while the reader waits, so that it is told of all at once.
+  const auto reads_both = [](Stream stream, auto write_both) {
+    auto reader = create_task([&] {
+      const std::string first = stream.read_line();
+      return first + stream.read_line();
+    });
+    sleep(1ms);
+    write_both();
+    CHECK(jumpcut::timeout(10s, [&] { return await(reader); }) == "one\ntwo\n");
+  };
+  run([&] {
+    const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    REQUIRE(master >= 0);
+    REQUIRE(grantpt(master) == 0);
+    REQUIRE(unlockpt(master) == 0);
+    const int terminal = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    reads_both(Stream(jumpcut::Descriptor::adopt(terminal)),
+               [&] { REQUIRE(write(master, "one\ntwo\n", 8) == 8); });
+    close(master);
+
+    std::array<int, 2> ends{};
+    REQUIRE(pipe2(ends.data(), O_CLOEXEC | O_DIRECT) == 0);
+    jumpcut::Descriptor writer = jumpcut::Descriptor::adopt(ends[1]);
+    reads_both(Stream(jumpcut::Descriptor::adopt(ends[0])),
+               [&] { writer.write("one\n"), writer.write("two\n"); });
+
+    for (const bool adopted : {false, true}) {
+      auto [a, b] = Socket::pair(jumpcut::SocketType::seqpacket);
+      reads_both(Stream(adopted ? Socket::adopt(b.release()) : std::move(b)),
+                 [&, &a = a] { a.send("one\n"), a.send("two\n"); });
+    }
+
+    Connection tcp = connection();
+    reads_both(Stream(std::move(tcp.server)), [&] {
+      tcp.client.send("one\n");
+      tcp.client.send("!", MSG_OOB);
+      tcp.client.send("two\n");
+    });
   });
 }
 

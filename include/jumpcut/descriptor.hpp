@@ -77,7 +77,7 @@ class JUMPCUT_API Descriptor {
   /// Room for one, so that nothing can go wrong once there is one.
   struct Room {};
   explicit Descriptor(Room);
-  void take_over(int fd, bool is_socket) noexcept;
+  void take_over(int fd, bool is_socket, bool is_stream) noexcept;
   /// Throws DescriptorClosed, with the call's name, if it is not open.
   int open_fd(const char* call) const;
 

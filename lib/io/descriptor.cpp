@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <optional>
 
 #include <fcntl.h>
 #include <sys/socket.h>
@@ -23,10 +24,12 @@ using impl::DescriptorState, impl::Operation, impl::PollEvent;
 
 namespace {
 
-bool is_a_socket(int fd) noexcept {
+/// SOCK_STREAM or another; none if it is no socket.
+std::optional<int> socket_type(int fd) noexcept {
   int type = 0;
   socklen_t size = sizeof type;
-  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0;
+  if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) return std::nullopt;
+  return type;
 }
 
 void set_modes(int fd) {
@@ -55,14 +58,16 @@ std::span<char> impl::scratch() {
 
 Descriptor::Descriptor(Room) : state_(new DescriptorState) {}
 
-void Descriptor::take_over(int fd, bool is_socket) noexcept {
-  state_->take_over(fd, is_socket);
+void Descriptor::take_over(int fd, bool is_socket, bool is_stream) noexcept {
+  state_->take_over(fd, is_socket, is_stream);
 }
 
 Descriptor Descriptor::adopt(int fd) {
   Descriptor descriptor{Room()};
   set_modes(fd);
-  descriptor.take_over(fd, is_a_socket(fd));
+  const std::optional<int> type = socket_type(fd);
+  // A pipe's reader does not know whether the writer keeps bounds (O_DIRECT).
+  descriptor.take_over(fd, type.has_value(), type == SOCK_STREAM);
   return descriptor;
 }
 
@@ -140,8 +145,8 @@ PipeEnds make_pipe() {
   PipeEnds pipe{Descriptor(Descriptor::Room()), Descriptor(Descriptor::Room())};
   std::array<int, 2> ends{};
   if (pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0) impl::throw_system_error(errno, "pipe2");
-  pipe.reader.take_over(ends[0], false);
-  pipe.writer.take_over(ends[1], false);
+  pipe.reader.take_over(ends[0], false, true);
+  pipe.writer.take_over(ends[1], false, true);
   return pipe;
 }
 

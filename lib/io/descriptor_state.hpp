@@ -34,9 +34,13 @@ class DescriptorState {
   /// -1 once it is closed.
   int fd() const noexcept { return fd_; }
   bool is_socket() const noexcept { return is_socket_; }
-  void take_over(int fd, bool is_socket) noexcept {
+  /// Of a stream's bytes: a read that returns less than was asked for has left nothing. That is not
+  /// so where what was written keeps its bounds: of datagrams, and of a terminal's lines.
+  bool is_stream() const noexcept { return is_stream_; }
+  void take_over(int fd, bool is_socket, bool is_stream) noexcept {
     fd_ = number_ = fd;
     is_socket_ = is_socket;
+    is_stream_ = is_stream;
   }
   void close() noexcept;
   /// Throws RuntimeError on another thread than its loop's, while there is one.
@@ -55,12 +59,12 @@ class DescriptorState {
   /// descriptor's own peer.
   [[noreturn]] void fail(const char* call, int error, const Address* peer = nullptr) const;
 
-  /// See Descriptors: for what comes as a stream of bytes.
+  /// See Descriptors.
   bool is_drained() const noexcept {
     return descriptors_ != nullptr && descriptors_->is_drained(fd_, owner_);
   }
   void note_drained() const noexcept {
-    if (descriptors_ != nullptr) descriptors_->note_drained(fd_, owner_);
+    if (is_stream_ && descriptors_ != nullptr) descriptors_->note_drained(fd_, owner_);
   }
   /// Waits until that is so, or until `deadline`. Throws DescriptorClosed, Cancelled.
   void wait(LoopState& loop, TaskBase& task, const char* call, std::uint32_t ready,
@@ -76,6 +80,7 @@ class DescriptorState {
   int fd_ = -1;
   int number_ = -1;  // what fd_ was, for reports
   bool is_socket_ = false;
+  bool is_stream_ = false;
 };
 
 /// One call of a task.

@@ -69,7 +69,7 @@ Address ask(Get get, const char* call, int fd) {
 Socket::Socket(AddressFamily family, SocketType type) : Descriptor(Room()) {
   const int fd = ::socket(system_family(family), system_type(type), 0);
   if (fd < 0) impl::throw_system_error(errno, "socket");
-  take_over(fd, true);
+  take_over(fd, true, type == SocketType::stream);
 }
 
 Socket Socket::adopt(int fd) {
@@ -87,8 +87,8 @@ std::pair<Socket, Socket> Socket::pair(SocketType type) {
   if (socketpair(AF_UNIX, system_type(type), 0, ends.data()) != 0) {
     impl::throw_system_error(errno, "socketpair");
   }
-  both.first.take_over(ends[0], true);
-  both.second.take_over(ends[1], true);
+  both.first.take_over(ends[0], true, type == SocketType::stream);
+  both.second.take_over(ends[1], true, type == SocketType::stream);
   return both;
 }
 

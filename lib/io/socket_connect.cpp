@@ -124,7 +124,7 @@ std::pair<Socket, Address> Socket::accept() {
     const int fd = accept4(operation.fd(), reinterpret_cast<sockaddr*>(&peer), &size,
                            SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-      accepted.take_over(fd, true);
+      accepted.take_over(fd, true, operation.state().is_stream());
       return {std::move(accepted), Address::from_sockaddr(&peer, size)};
     }
     const int error = errno;

@@ -16,8 +16,9 @@ struct PollEvent {
   /// Of an interest: to be told each time that it becomes ready, or more so, but not for as long as
   /// it is.
   static constexpr std::uint32_t edge = 4;
-  /// Beside `readable`: there is an end to be read, maybe behind what came with it. Where edges are
-  /// asked for, also if the peer sends no more, but would receive.
+  /// Beside `readable`: there is an end to be read, maybe behind what came with it, or urgent data,
+  /// which a read stops at. Where edges are asked for, also if the peer sends no more, but would
+  /// receive.
   static constexpr std::uint32_t ended = 8;
 
   std::uint64_t tag = 0;

@@ -52,7 +52,7 @@ std::uint32_t ready_of(std::uint32_t bits) noexcept {
   std::uint32_t ready = 0;
   if ((bits & ~std::uint32_t{EPOLLOUT}) != 0) ready |= PollEvent::readable;
   if ((bits & ~std::uint32_t{EPOLLIN | EPOLLRDHUP}) != 0) ready |= PollEvent::writable;
-  if ((bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) ready |= PollEvent::ended;
+  if ((bits & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0) ready |= PollEvent::ended;
   return ready;
 }
 
@@ -73,7 +73,7 @@ class EpollPoller final : public Poller {
     event.data.u64 = tag;
     if ((interest & PollEvent::readable) != 0) event.events |= EPOLLIN;
     if ((interest & PollEvent::writable) != 0) event.events |= EPOLLOUT;
-    if ((interest & PollEvent::edge) != 0) event.events |= EPOLLET | EPOLLRDHUP;
+    if ((interest & PollEvent::edge) != 0) event.events |= EPOLLET | EPOLLRDHUP | EPOLLPRI;
     // Only the kernel knows what is registered: a descriptor may have been closed, and its number
     // be another's.
     if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) == 0) return true;
