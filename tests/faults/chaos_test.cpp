@@ -272,7 +272,9 @@ void Chaos::look_for_stuck() {
   for (const auto& [number, one] : alive_) {
     if (now - one.second < stuck_after) continue;
     wrong_ += one.first + " is stuck, among these:\n";
+    int count = 0;
     for (const jumpcut::AnyTask& task : jumpcut::all_tasks()) {
+      if (++count > 12) break;  // they are in the order in which they were made
       wrong_ += jumpcut::format_call_graph(task);
     }
     return;

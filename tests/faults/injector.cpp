@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <link.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -191,6 +192,14 @@ Reached::Reached(Key call, int fd, const void* caller) noexcept : fd_(fd), by_li
     if (drawn % 10000 < chosen_in_10000) fault_ = any_of(calls[call.index], drawn >> 32);
   }
   if (fault_.how != How::not_at_all) ++injected_count;
+}
+
+/// What the error says of the descriptor is so, where somebody else could tell the difference.
+void Reached::make_true() const noexcept {
+  if (fault_.error == EAGAIN || fault_.error == ENOTCONN) return tell_again();
+  if (fault_.error == ECONNRESET || fault_.error == EPIPE) {
+    syscall(SYS_shutdown, fd_, SHUT_RDWR);
+  }
 }
 
 /// As the kernel does when what was missing has come, or room for the rest.

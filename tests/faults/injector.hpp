@@ -60,7 +60,7 @@ class Reached {
   auto make(Make make, decltype(make()) failed = decltype(make())(-1)) const noexcept {
     if (fault_.how == How::not_at_all) return make();
     if (fault_.how == How::instead) {
-      if (fault_.error == EAGAIN || fault_.error == ENOTCONN) tell_again();
+      make_true();
       errno = fault_.error;
       return failed;
     }
@@ -83,6 +83,7 @@ class Reached {
   }
 
  private:
+  void make_true() const noexcept;
   void tell_again() const noexcept;
 
   Fault fault_;
