@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,6 +170,33 @@ TEST_CASE("a forked process that drops its copy of a socket takes nothing from t
     CHECK(status == 0);
     a.send("x");
     CHECK(await(receiver) == "x");
+  });
+}
+
+TEST_CASE("a closed socket is not reported while a forked process holds its file") {
+  run([] {
+    auto [a, b] = Socket::pair();
+    jumpcut::PipeEnds hold = jumpcut::make_pipe();
+    auto receiver = create_task([&, &b = b] { b.recv(10); });
+    sleep(0s);
+    const pid_t child = fork();
+    if (child == 0) {
+      close(hold.writer.fd());
+      pollfd end{hold.reader.fd(), POLLIN, 0};
+      poll(&end, 1, -1);  // until the parent lets it go
+      _exit(0);
+    }
+    b.close();
+    CHECK_THROWS_AS(await(receiver), DescriptorClosed);
+    a.send("x");  // the child could receive that
+    const auto polls = jumpcut::get_running_loop().stats().polls;
+    auto [c, d] = Socket::pair();
+    CHECK_THROWS_AS(jumpcut::timeout(20ms, [&, &d = d] { d.recv(10); }), jumpcut::TimeoutError);
+    CHECK(jumpcut::get_running_loop().stats().polls - polls < 10);
+    hold.writer.close();
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
   });
 }
 

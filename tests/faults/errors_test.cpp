@@ -66,6 +66,25 @@ TEST_CASE("accept waits where the system has no room for a connection, and says 
   }
 }
 
+TEST_CASE("accept tries again within a second of whatever kept it from it, however long that was") {
+  const std::vector<std::string> reports = reports_of([] {
+    Socket listening = listener();
+    Socket client(jumpcut::AddressFamily::ipv4);
+    client.connect(listening.getsockname());
+    auto accepting = create_task([&] { return listening.accept(); });
+    {
+      const Failing failing("accept4", EMFILE, faults::for_ever);
+      jumpcut::sleep(1h);
+      CHECK(faults::injected() < 3700);
+    }
+    const auto before = elapsed();
+    await(accepting).first.send("x");
+    CHECK(client.recv(10) == "x");
+    CHECK(elapsed() - before <= 1s);
+  });
+  CHECK(reports.size() == 1);
+}
+
 TEST_CASE("accept passes over a connection that is gone, and what its network says") {
   for (const int error : {ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH, ENETUNREACH, EINTR}) {
     const std::vector<std::string> reports = reports_of([&] {
