@@ -67,6 +67,11 @@ int madvise(void* address, std::size_t size, int advice) noexcept {
   });
 }
 
+int memfd_create(const char* name, unsigned flags) noexcept {
+  static constinit Real<&memfd_create> real("memfd_create");
+  return Reached("memfd_create").make([&] { return real(name, flags); });
+}
+
 int mincore(void* address, std::size_t size, unsigned char* pages) noexcept {
   static constinit Real<&mincore> real("mincore");
   return Reached("mincore").make([&] { return real(address, size, pages); });
@@ -112,6 +117,11 @@ int pthread_kill(pthread_t thread, int signal) noexcept {
 int sched_getaffinity(pid_t process, std::size_t size, cpu_set_t* set) noexcept {
   static constinit Real<&sched_getaffinity> real("sched_getaffinity");
   return Reached("sched_getaffinity").make([&] { return real(process, size, set); });
+}
+
+int sched_setaffinity(pid_t process, std::size_t size, const cpu_set_t* set) noexcept {
+  static constinit Real<&sched_setaffinity> real("sched_setaffinity");
+  return Reached("sched_setaffinity").make([&] { return real(process, size, set); });
 }
 
 int sigaction(int signal, const struct sigaction* action, struct sigaction* before) noexcept {

@@ -9,10 +9,16 @@
 #include <netdb.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 using faults::How, faults::Reached, faults::Real;
 
 extern "C" {
+
+pid_t fork() noexcept {
+  static constinit Real<&fork> real("fork");
+  return Reached("fork").make([&] { return real(); });
+}
 
 int getaddrinfo(const char* host, const char* service, const addrinfo* hints, addrinfo** found) {
   static constinit Real<&getaddrinfo> real("getaddrinfo");
