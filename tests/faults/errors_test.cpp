@@ -202,9 +202,9 @@ TEST_CASE("what a stream can't send after write returned ends who reads, and the
       auto [a, b] = Socket::pair();
       jumpcut::Stream stream(std::move(a), options);
       const auto reader = create_task([&] { return stream.read(); });
-      const Failing failing("sendmsg", error, 1, 1);
-      stream.write(pattern(900'000));
       b.send("last words");
+      const Failing failing("send", error, 1, 1);
+      stream.write(pattern(900'000));
       CHECK(stream.write_buffer_size() > 0);
       const auto peer = create_task([&, &b = b] {
         receive_all(b, 500'000);
