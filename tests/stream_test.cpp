@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -398,5 +399,23 @@ TEST_CASE("open_connection connects to a numeric host, open_unix_connection to a
     Stream client = jumpcut::open_unix_connection(name);
     client.write("x");
     CHECK(listening.accept().first.recv(10) == "x");
+  });
+}
+
+TEST_CASE("a stream may go while tasks wait for room in it, and what they wrote is sent") {
+  run([] {
+    auto [mine, theirs] = jumpcut::Socket::pair();
+    auto stream = std::make_unique<Stream>(std::move(mine));
+    const std::string text(4'000'000, 'x');
+    const auto writing = create_task([&] { stream->write(text); });
+    const auto draining = create_task([&] {
+      jumpcut::sleep(std::chrono::seconds(0));
+      stream->drain();
+    });
+    for (int i = 0; i < 3; ++i) jumpcut::sleep(std::chrono::seconds(0));
+    stream = nullptr;
+    CHECK(receive_all(theirs, 64 * 1024) == text);
+    await(writing);
+    await(draining);
   });
 }

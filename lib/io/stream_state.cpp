@@ -166,10 +166,8 @@ void StreamState::fail(std::exception_ptr error) noexcept {
 }
 
 void StreamState::drain(const char* call) {
-  if (paused_) {
-    const Ref self(this);
-    while (paused_) waiters_.wait(call);
-  }
+  const Ref self(this);  // the Stream may go while this waits
+  while (paused_) waiters_.wait(call);
   check_error();
 }
 
