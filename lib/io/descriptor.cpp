@@ -24,6 +24,8 @@ using impl::DescriptorState, impl::Operation, impl::PollEvent;
 
 namespace {
 
+thread_local std::unique_ptr<char[]> owned_room;  // see scratch()
+
 /// SOCK_STREAM or another; none if it is no socket.
 std::optional<int> socket_type(int fd) noexcept {
   int type = 0;
@@ -50,8 +52,8 @@ std::span<char> impl::scratch() {
   constexpr std::size_t size = 64 * 1024;
   constinit thread_local char* room = nullptr;  // what needs no destructor is found faster
   if (room == nullptr) [[unlikely]] {
-    thread_local const std::unique_ptr<char[]> owner(new char[size]);
-    room = owner.get();
+    owned_room.reset(new char[size]);
+    room = owned_room.get();
   }
   return {room, size};
 }

@@ -73,7 +73,7 @@ void StreamState::write(std::string_view data) {
     outgoing.append(data);
     send_later();
   }
-  drain("write");
+  wait_for_room("write");
 }
 
 void StreamState::send_now(std::string_view& data) {
@@ -167,6 +167,10 @@ void StreamState::fail(std::exception_ptr error) noexcept {
 
 void StreamState::drain(const char* call) {
   const Ref self(this);  // the Stream may go while this waits
+  wait_for_room(call);
+}
+
+void StreamState::wait_for_room(const char* call) {
   while (paused_) waiters_.wait(call);
   check_error();
 }

@@ -136,6 +136,7 @@ class StreamState {
   [[gnu::always_inline]] inline std::string_view receive_some();
   void send_now(std::string_view& data);
   void send_later();
+  void wait_for_room(const char* call);
   void end_writing();
   void send_all();
   void end_sending() noexcept;

@@ -24,18 +24,6 @@ void throw_no_loop(const char* call) {
                      "start with jumpcut::run(main)");
 }
 
-void TaskSpace::close() noexcept {
-  core = nullptr;
-  loop = nullptr;
-  memory_.retire();
-  if (memory_.in_use() == 0) delete this;
-}
-
-void TaskSpace::give_back_aside(void* memory, std::size_t size) noexcept {
-  memory_.give_back_aside(memory, size);
-  if (loop == nullptr && memory_.in_use() == 0) delete this;
-}
-
 void TaskBase::refuse_outside(const char* call) {
   const Core* core = this_core;
   std::string text = std::string(call) + " outside a task: ";
