@@ -14,22 +14,6 @@
 
 namespace jumpcut::impl {
 
-namespace {
-
-/// While it lives, somebody may have work for the loop, and it is never stuck.
-class Owned {
- public:
-  explicit Owned(Outsiders& outsiders) noexcept : owners_(outsiders.owners) { ++owners_; }
-  Owned(const Owned&) = delete;
-  Owned& operator=(const Owned&) = delete;
-  ~Owned() { --owners_; }
-
- private:
-  std::atomic<std::int64_t>& owners_;
-};
-
-}  // namespace
-
 LoopPoolStats PoolLoop::stats() const noexcept {
   return {!has_ended(), live(), placed_.load(std::memory_order_relaxed)};
 }
@@ -109,7 +93,7 @@ void PoolLoop::open(Loop& loop) {
 
 /// Whether it stopped when the pool did, and all calls ended by themselves.
 bool PoolLoop::run_main(Runner& runner) {
-  const Owned owned(*LoopState::of(runner.get_loop()).outsiders);
+  const AtWork owned(LoopState::of(runner.get_loop()).outsiders->owners);
   try {
     return runner.run([this] { return main(); });
   } catch (...) {

@@ -68,16 +68,18 @@ struct Outsiders {
   std::atomic<std::uint64_t> repeated{0};  ///< calls of a callback beyond its first
 };
 
-/// While it lives, which is on the loop's thread, a thread is at work for the loop.
+/// While it lives, which is on the loop's thread, there is one more of them: a thread at work, if
+/// nothing else is said.
 class AtWork {
  public:
-  explicit AtWork(Outsiders& outsiders) noexcept : threads_(outsiders.threads) { ++threads_; }
+  explicit AtWork(Outsiders& outsiders) noexcept : AtWork(outsiders.threads) {}
+  explicit AtWork(std::atomic<std::int64_t>& count) noexcept : count_(count) { ++count_; }
   AtWork(const AtWork&) = delete;
   AtWork& operator=(const AtWork&) = delete;
-  ~AtWork() { --threads_; }
+  ~AtWork() { --count_; }
 
  private:
-  std::atomic<std::int64_t>& threads_;
+  std::atomic<std::int64_t>& count_;
 };
 
 /// Has the loop whose queue that is make the call, in the context of now. False, and the call is
