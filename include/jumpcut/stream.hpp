@@ -122,7 +122,8 @@ class JUMPCUT_API Stream {
   /// Tells the peer, once all is sent, that no more comes. Reading goes on.
   void write_eof();
 
-  /// Closes it once all is sent. Who reads throws DescriptorClosed. Does nothing the second time.
+  /// Closes it once all is sent. Who reads then finds what has come, and the end. Does nothing the
+  /// second time.
   void close();
   /// Closes it now: what is unsent is dropped.
   void abort();

@@ -28,8 +28,10 @@ inline std::string_view StreamState::receive_some() {
     eof = size == 0;
     return {room.data(), size};
   } catch (const DescriptorClosed&) {
-    if (!closing) check_error();  // which it was closed for
-    throw;
+    check_error();  // which it was closed for
+    if (!closing) throw;
+    eof = true;
+    return {};
   }
 }
 
