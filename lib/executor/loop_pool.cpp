@@ -6,10 +6,10 @@
 #include "base/check.hpp"
 #include "executor/loop_pool_state.hpp"
 #include "executor/processors.hpp"
+#include "executor/start_thread.hpp"
 
 #include <algorithm>
 
-#include <pthread.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -80,10 +80,11 @@ void LoopPoolState::start() {
   try {
     for (const auto& loop : loops) {
       const std::lock_guard lock(mutex_);
-      threads_.emplace_back([self = shared_from_this(), &one = *loop] { one.work(); });
-      ++running_;
       const std::string name = options.name + "-" + std::to_string(loop->number);
-      pthread_setname_np(threads_.back().native_handle(), name.substr(0, 15).c_str());
+      threads_.reserve(loops.size());
+      threads_.push_back(start_thread("LoopPool", "loop", name,
+                                      [self = shared_from_this(), &one = *loop] { one.work(); }));
+      ++running_;
     }
   } catch (...) {
     error = std::current_exception();

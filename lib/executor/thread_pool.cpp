@@ -7,14 +7,13 @@
 #include "base/check.hpp"
 #include "executor/pool_state.hpp"
 #include "executor/processors.hpp"
+#include "executor/start_thread.hpp"
 #include "loop/loop_state.hpp"
 
 #include <algorithm>
 #include <string>
-#include <system_error>
 #include <utility>
 
-#include <pthread.h>
 #include <unistd.h>
 
 namespace jumpcut {
@@ -40,19 +39,12 @@ void PoolState::execute(std::unique_ptr<ExecutorJob> job) {
   // Those that are idle take a job each.
   if (jobs_.size() > idle_ && threads_.size() < max_workers) {
     try {
-      threads_.emplace_back([pool = shared_from_this()] { pool->work(); });
+      const std::string name = name_ + "-" + std::to_string(threads_.size() + 1);
+      threads_.reserve(threads_.size() + 1);
+      threads_.push_back(start_thread("submit", "ThreadPool", name,
+                                      [pool = shared_from_this()] { pool->work(); }));
       ++alive_;
-      const std::string name = name_ + "-" + std::to_string(threads_.size());
-      pthread_setname_np(threads_.back().native_handle(), name.substr(0, 15).c_str());
-    } catch (const std::system_error& error) {
-      if (threads_.empty()) {
-        jobs_.pop_back();
-        throw ResourceError(
-            "submit: no thread can be started for a ThreadPool (pthread_create: %s): the user may "
-            "have as many as RLIMIT_NPROC allows (ulimit -u), or the container (pids.max)",
-            error.code().message().c_str());
-      }
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception&) {  // no thread, no memory
       if (threads_.empty()) {
         jobs_.pop_back();
         throw;

@@ -124,17 +124,24 @@ void Worker::start(LoopState& loop, std::function<void()> ended) {
 void Worker::work() noexcept {
   Outcome outcome = Outcome::none;
   try {
-    RemoteWriter writer(result_);
-    writer.write(&outcome, sizeof outcome);
-    job_->call(writer);
-    writer.flush();
-    outcome = Outcome::value;
-  } catch (...) {
-    write_error(job_error());
-    outcome = Outcome::error;
+    try {
+      RemoteWriter writer(result_);
+      writer.write(&outcome, sizeof outcome);
+      job_->call(writer);
+      writer.flush();
+      outcome = Outcome::value;
+    } catch (...) {
+      write_error(job_error());
+      outcome = Outcome::error;
+    }
+  } catch (...) {  // there is no room to say what: its end has to say it
+    _exit(1);
   }
   flush_output();
-  const bool told = pwrite(result_, &outcome, sizeof outcome, 0) == sizeof outcome;
+  bool told = false;
+  do {
+    told = pwrite(result_, &outcome, sizeof outcome, 0) == sizeof outcome;
+  } while (!told && errno == EINTR);
   _exit(told ? 0 : 1);
 }
 

@@ -11,7 +11,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-using faults::How, faults::Key, faults::Reached, faults::Real;
+using faults::How, faults::Key, faults::Kind, faults::Reached, faults::Real;
 
 extern "C" {
 
@@ -92,7 +92,7 @@ ssize_t pwrite(int fd, const void* buffer, std::size_t size, off_t offset) {
 
 ssize_t read(int fd, void* buffer, std::size_t size) {
   static constinit Real<&read> real("read");
-  const Reached at(faults::is_eventfd(fd) ? Key("read (eventfd)") : Key("read"), fd);
+  const Reached at(faults::kind_of(fd) == Kind::eventfd ? Key("read (eventfd)") : Key("read"), fd);
   return at.make([&] { return real(fd, buffer, at.size(size)); });
 }
 
@@ -124,12 +124,12 @@ int unlink(const char* path) noexcept {
 
 ssize_t write(int fd, const void* buffer, std::size_t size) {
   static constinit Real<&write> real("write");
-  const Reached at("write");
+  const Reached at(faults::kind_of(fd) == Kind::memory ? Key("write (memory)") : Key("write"));
   if (at.is_by_library() && fd == STDERR_FILENO) {
     faults::note_warning({static_cast<const char*>(buffer), size});
     return static_cast<ssize_t>(size);
   }
-  return at.make([&] { return real(fd, buffer, size); });
+  return at.make([&] { return real(fd, buffer, at.size(size)); });
 }
 
 ssize_t writev(int fd, const iovec* vectors, int count) {

@@ -54,7 +54,7 @@ int eventfd(unsigned count, int flags) noexcept {
   static constinit Real<&eventfd> real("eventfd");
   return Reached("eventfd").make([&] {
     const int fd = real(count, flags);
-    faults::note_eventfd(fd, true);
+    faults::note_kind(fd, faults::Kind::eventfd);
     return fd;
   });
 }
@@ -69,7 +69,11 @@ int madvise(void* address, std::size_t size, int advice) noexcept {
 
 int memfd_create(const char* name, unsigned flags) noexcept {
   static constinit Real<&memfd_create> real("memfd_create");
-  return Reached("memfd_create").make([&] { return real(name, flags); });
+  return Reached("memfd_create").make([&] {
+    const int fd = real(name, flags);
+    faults::note_kind(fd, faults::Kind::memory);
+    return fd;
+  });
 }
 
 int mincore(void* address, std::size_t size, unsigned char* pages) noexcept {

@@ -310,3 +310,22 @@ TEST_CASE("a loop that can't wait says so out of run, once, and does not spin") 
                                        Contains("1 task has not ended"));
   }
 }
+
+TEST_CASE("a worker keeps no connection open where it can't list what it holds") {
+  // The folder with the list; and what takes the numbers, after the empty standard input.
+  const std::pair<faults::Key, std::uint32_t> both[] = {{faults::Key("opendir"), 0u},
+                                                        {faults::Key("open"), 1u}};
+  for (const auto& one : both) {
+    run([&one] {
+      auto [mine, theirs] = Socket::pair();
+      jumpcut::ProcessPool pool;
+      const Failing failing(one.first, EMFILE, 1, one.second);
+      auto busy = pool.submit([] { usleep(60'000'000); });
+      while (pool.worker_count() == 0) jumpcut::sleep(0s);
+      mine.close();
+      jumpcut::timeout(30s, [&theirs = theirs] { CHECK(theirs.recv(1).empty()); });
+      CHECK(faults::injected() == 1);
+      busy.cancel();
+    });
+  }
+}

@@ -92,8 +92,22 @@ TEST_CASE("each fault of looking up names ends well") {
   check("names", faults::names);
 }
 
+TEST_CASE("each fault of a pool of processes ends well") {
+  check("a process pool", faults::a_process_pool);
+}
+
+TEST_CASE("each fault of a pool of loops, and of its servers, ends well") {
+  check("a loop pool", faults::a_loop_pool);
+  check("a pool server", faults::a_pool_server);
+}
+
+TEST_CASE("each fault of transports ends well") {
+  check("transports", faults::transports);
+  check("datagram transports", faults::datagram_transports);
+}
+
 TEST_CASE("there are more faults than 1,500") {
   std::printf("%u faults in all\n", total);
-  if (played_count < 19 || ONE_FAULT_OF != 1) return;  // others were not asked for
+  if (played_count < 25 || ONE_FAULT_OF != 1) return;  // others were not asked for
   CHECK(total >= 1500);
 }

@@ -1,12 +1,15 @@
 #include "injector.hpp"
 
 #include <array>
+#include <cstdlib>
 #include <mutex>
+#include <new>
 #include <utility>
 
 #include <elf.h>
 #include <link.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,8 +26,13 @@ enum class Mode : unsigned char { off, counting, one, some };
 constinit std::atomic<Mode> mode{Mode::off};
 constinit std::atomic<std::uintptr_t> library_begin{0};
 constinit std::atomic<std::uintptr_t> library_end{0};
-constinit std::array<std::atomic<std::uint32_t>, call_count> counts{};
-constinit std::atomic<std::uint32_t> injected_count{0};
+
+/// Shared with the processes that are forked: what they call is counted, and fails, like the rest.
+struct Counters {
+  std::array<std::atomic<std::uint32_t>, call_count> reached{};
+  std::atomic<std::uint32_t> injected{0};
+};
+constinit Counters* counters = nullptr;  // from begin() on
 
 struct Target {
   std::size_t call = 0;
@@ -43,7 +51,7 @@ struct Registered {
   std::atomic<int> epoll{-1};
   std::atomic<std::uint32_t> events{0};
   std::atomic<std::uint64_t> data{0};
-  std::atomic<bool> is_eventfd{false};
+  std::atomic<Kind> kind{Kind::other};
 };
 constinit std::array<Registered, 4096> descriptors{};
 
@@ -78,6 +86,12 @@ void visit_library(Visit visit) {
 
 void begin(Mode wanted) {
   stop();
+  if (counters == nullptr) {
+    void* const memory =
+        mmap(nullptr, sizeof *counters, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) std::abort();
+    counters = new (memory) Counters;
+  }
   if (library_end.load() == 0) {
     visit_library([](const dl_phdr_info& info) {
       for (std::size_t i = 0; i < info.dlpi_phnum; ++i) {
@@ -88,8 +102,8 @@ void begin(Mode wanted) {
       }
     });
   }
-  for (auto& one : counts) one = 0;
-  injected_count = 0;
+  for (auto& one : counters->reached) one = 0;
+  counters->injected = 0;
   draws = 0;
   warnings();
   mode = wanted;
@@ -124,15 +138,15 @@ void fail_some(std::span<const Key> kinds, std::uint32_t in_10000, std::uint64_t
 
 std::uint32_t stop() {
   mode = Mode::off;
-  return injected_count;
+  return injected();
 }
 
 std::uint32_t reached(std::size_t call) noexcept {
-  return counts[call];
+  return counters->reached[call];
 }
 
 std::uint32_t injected() noexcept {
-  return injected_count;
+  return counters == nullptr ? 0 : counters->injected.load();
 }
 
 std::string warnings() {
@@ -184,14 +198,14 @@ Reached::Reached(Key call, int fd, const void* caller) noexcept : fd_(fd), by_li
   by_library_ = (address >= library_begin && address < library_end) ||
                 call.index == Key("pthread_create").index;
   if (!by_library_) return;
-  const std::uint32_t nth = counts[call.index].fetch_add(1);
+  const std::uint32_t nth = counters->reached[call.index].fetch_add(1);
   if (now == Mode::one && call.index == target.call && nth - target.nth < target.times) {
     fault_ = target.fault;
   } else if (now == Mode::some && chosen[call.index]) {
     const std::uint64_t drawn = mixed(chosen_seed + draws.fetch_add(1));
     if (drawn % 10000 < chosen_in_10000) fault_ = any_of(calls[call.index], drawn >> 32);
   }
-  if (fault_.how != How::not_at_all) ++injected_count;
+  if (fault_.how != How::not_at_all) ++counters->injected;
 }
 
 /// What the error says of the descriptor is so, where somebody else could tell the difference.
@@ -221,19 +235,19 @@ void note_registered(int fd, int epoll, std::uint32_t events, std::uint64_t data
   known.epoll = epoll;
 }
 
-void note_eventfd(int fd, bool is_one) noexcept {
+void note_kind(int fd, Kind kind) noexcept {
   if (fd < 0 || static_cast<std::size_t>(fd) >= descriptors.size()) return;
-  descriptors[static_cast<std::size_t>(fd)].is_eventfd = is_one;
+  descriptors[static_cast<std::size_t>(fd)].kind = kind;
 }
 
-bool is_eventfd(int fd) noexcept {
-  return fd >= 0 && static_cast<std::size_t>(fd) < descriptors.size() &&
-         descriptors[static_cast<std::size_t>(fd)].is_eventfd;
+Kind kind_of(int fd) noexcept {
+  if (fd < 0 || static_cast<std::size_t>(fd) >= descriptors.size()) return Kind::other;
+  return descriptors[static_cast<std::size_t>(fd)].kind;
 }
 
 void note_closed(int fd) noexcept {
   note_registered(fd, -1, 0, 0);
-  note_eventfd(fd, false);
+  note_kind(fd, Kind::other);
 }
 
 }  // namespace faults

@@ -93,8 +93,9 @@ class Reached {
 
 /// What is known of descriptors, for what the kernel would tell.
 void note_registered(int fd, int epoll, std::uint32_t events, std::uint64_t data) noexcept;
-void note_eventfd(int fd, bool is_one) noexcept;
-bool is_eventfd(int fd) noexcept;
+enum class Kind : unsigned char { other, eventfd, memory };
+void note_kind(int fd, Kind kind) noexcept;
+Kind kind_of(int fd) noexcept;
 void note_closed(int fd) noexcept;
 void note_warning(std::string_view text);
 

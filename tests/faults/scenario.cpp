@@ -7,8 +7,10 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <mutex>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -92,8 +94,13 @@ bool says_one_of(std::string_view text, std::string_view words) {
   return false;
 }
 
-/// Reports, where there was no one to throw to.
-constinit std::string* reports = nullptr;
+std::mutex notes_mutex;
+std::string notes;
+
+std::string take_notes() {
+  const std::lock_guard lock(notes_mutex);
+  return std::exchange(notes, {});
+}
 
 struct Result {
   std::string said;   // errors and reports
@@ -103,7 +110,7 @@ struct Result {
 Result play_once(const std::function<void()>& body) {
   Result result;
   std::string text;
-  reports = &text;
+  take_notes();
   alarm(longest_real);
   try {
     body();
@@ -119,12 +126,21 @@ Result play_once(const std::function<void()>& body) {
     result.wrong += "it threw what is no std::exception\n";
   }
   alarm(0);
-  reports = nullptr;
-  result.said = text;
+  result.said = text + take_notes();
   return result;
 }
 
 }  // namespace
+
+void note(const jumpcut::ErrorContext& context) {
+  const std::lock_guard lock(notes_mutex);
+  notes += context.describe() + '\n';
+}
+
+bool is_anything_noted() {
+  const std::lock_guard lock(notes_mutex);
+  return !notes.empty();
+}
 
 void in_loop(const std::function<void()>& body) {
   jumpcut::RunOptions options;
@@ -132,9 +148,7 @@ void in_loop(const std::function<void()>& body) {
   jumpcut::run(
       [&] {
         jumpcut::Loop& loop = jumpcut::get_running_loop();
-        loop.set_exception_handler([](const jumpcut::ErrorContext& context) {
-          if (reports != nullptr) *reports += context.describe() + '\n';
-        });
+        loop.set_exception_handler(&note);
         std::exception_ptr error;
         try {
           jumpcut::timeout(longest, body);

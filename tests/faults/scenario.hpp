@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <jumpcut/loop.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
@@ -20,6 +22,10 @@ inline void expect(bool holds, const char* what) {
 /// Runs the body as the main task of a loop, for some seconds at most. Whoever is left when it ends
 /// must end by himself.
 void in_loop(const std::function<void()>& body);
+
+/// What somebody was told of an error, where there was no one to throw to. In any thread.
+void note(const jumpcut::ErrorContext& context);
+bool is_anything_noted();
 
 struct Played {
   std::uint32_t faults = 0;

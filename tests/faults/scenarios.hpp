@@ -30,4 +30,11 @@ void signals();
 void threads_that_post();
 void names();
 
+// scenarios_parallel.cpp
+void a_process_pool();
+void a_loop_pool();
+void a_pool_server();
+void transports();
+void datagram_transports();
+
 }  // namespace faults
