@@ -49,6 +49,7 @@ void note(const Stall& stall, unsigned test) {
   if (test % 2 != tests_begun % 2) return;  // the test before may be reported late
   stalls.push_back(stall);
   reported = stalls.size();
+  reported.notify_all();
 }
 
 template <unsigned test>
@@ -118,16 +119,19 @@ TEST_CASE("a signal that is not the watchdog's goes to the handler that was ther
   CHECK(ended.exit_code == 0);
 }
 
-TEST_CASE("without a hook the report goes to standard error") {
+TEST_CASE("without a hook the report goes to what is standard error then") {
   const Ended ended = in_child([] {
-    int ends[2];
-    expect(pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0, "standard error is a pipe");
     Scheduler scheduler;
     Heartbeat heartbeat(*jumpcut::impl::this_core, {.threshold = 2ms});
+    scheduler.spawn([] {});
+    run(scheduler, heartbeat);
+    expect(has_watchdog_thread(), "it is there before standard error is a pipe");
+    int ends[2];
+    expect(pipe(ends) == 0 && dup2(ends[1], STDERR_FILENO) >= 0, "standard error is a pipe");
     std::string text;
     scheduler.spawn([&] {
       // Something slower may have come before, on a slow machine.
-      while (text.find("fiber-1") == std::string::npos) {
+      while (text.find("fiber-2") == std::string::npos) {
         std::array<char, 4096> part;
         const ssize_t length = read(ends[0], part.data(), part.size());
         expect(length > 0 || errno == EINTR, "a report");
@@ -139,7 +143,7 @@ TEST_CASE("without a hook the report goes to standard error") {
     std::fflush(stdout);
   });
   CHECK(ended.exit_code == 0);
-  CHECK_THAT(ended.output, Catch::Contains("jumpcut: task 'fiber-1' has run for "));
+  CHECK_THAT(ended.output, Catch::Contains("jumpcut: task 'fiber-2' has run for "));
 }
 
 TEST_CASE("a task that does not wait is reported, with what it does and what it holds up") {
@@ -180,9 +184,8 @@ namespace {
 int pipe_ends[2];
 unsigned pipe_test = 0;
 
-void note_and_write(const Stall& stall) {
+void note_in_pipe_test(const Stall& stall) {
   note(stall, pipe_test);
-  (void)!write(pipe_ends[1], "x", 1);
 }
 
 [[gnu::noinline]] ssize_t read_from_pipe() {
@@ -200,10 +203,15 @@ TEST_CASE("a task that blocks in a system call is reported, and the call goes on
   pipe_test = tests_begun;
   REQUIRE(pipe(pipe_ends) == 0);
   Scheduler scheduler;
-  Heartbeat heartbeat(*jumpcut::impl::this_core, {.threshold = 2ms, .report = &note_and_write});
+  Heartbeat heartbeat(*jumpcut::impl::this_core, {.threshold = 2ms, .report = &note_in_pipe_test});
   ssize_t length = 0;
   scheduler.spawn([&] { length = read_from_pipe(); });
+  std::thread writer([] {
+    reported.wait(0);
+    (void)!write(pipe_ends[1], "x", 1);
+  });
   run(scheduler, heartbeat);
+  writer.join();
   CHECK(length == 1);
   REQUIRE(stalls.front().is_sampled);
   CHECK_THAT(stalls.front().text(), Catch::Contains("::read_from_pipe("));
@@ -310,6 +318,20 @@ TEST_CASE("the watchdog's thread has a name") {
   Heartbeat heartbeat = watch_this_thread();
   run(scheduler, heartbeat);
   CHECK(has_watchdog_thread());
+}
+
+TEST_CASE("the watchdog's thread keeps none of the program's descriptors") {
+  constexpr unsigned pidfd_getfd = 438;
+  constexpr unsigned close_range = 436;
+  const bool is_possible = syscall(pidfd_getfd, -1, 0, 0u) < 0 && errno == EBADF &&
+                           syscall(close_range, ~0u, ~0u, 0u) == 0;
+  if (sanitized || !PLAIN_BUILD || !is_possible) return;
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  run(scheduler, heartbeat);
+  REQUIRE(has_watchdog_thread());
+  while (watchdog_descriptors() != 0) std::this_thread::yield();  // it has just started
+  CHECK(watchdog_descriptors() == 0);
 }
 
 TEST_CASE("a forked child has a watchdog of its own") {

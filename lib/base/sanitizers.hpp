@@ -58,6 +58,15 @@ inline bool on_memcheck() noexcept {
 #endif
 }
 
+/// Whether the program runs under any tool of Valgrind's, which has descriptors of its own.
+inline bool on_valgrind() noexcept {
+#ifdef JUMPCUT_VALGRIND
+  return RUNNING_ON_VALGRIND != 0;
+#else
+  return false;
+#endif
+}
+
 /// Whether poison() and unpoison() do anything, in this process.
 inline bool poisons_stacks() noexcept {
 #ifdef JUMPCUT_ASAN

@@ -1,6 +1,7 @@
 #include "watchdog.hpp"
 
 #include "base/check.hpp"
+#include "base/own_descriptors.hpp"
 #include "base/own_threads.hpp"
 #include "base/symbols.hpp"
 #include "fiber/frames.hpp"
@@ -104,6 +105,7 @@ class Watchdog {
           const OwnThread own;
           instance().is_counted_ = true;
           instance().is_counted_.notify_one();
+          leave_descriptors();
           instance().run();
         },
         nullptr);
@@ -172,12 +174,13 @@ class Watchdog {
       stall.is_sampled = answer == StackSampler::Answer::sampled;
       if (answer == StackSampler::Answer::moved_on) {
         // It ended just now: there is nobody to name.
-      } else if (report != nullptr) {
+      } else if (const BorrowedStandardError borrowed; report != nullptr) {
         report(stall);
       } else {
         warn_text(stall.text());
       }
     } catch (const std::bad_alloc&) {
+      const BorrowedStandardError borrowed;
       warn("a task has run for long without awaiting; there is no memory to say more");
     }
     lock.lock();
