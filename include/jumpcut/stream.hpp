@@ -139,6 +139,7 @@ class JUMPCUT_API Stream {
 
   Stream(Socket socket, bool pipe, const StreamOptions& options);
   impl::StreamState& state(const char* call) const;
+  [[noreturn]] static void refuse(const char* call);
   void dismiss() noexcept;
 
   impl::StreamState* state_ = nullptr;

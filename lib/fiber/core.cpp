@@ -26,7 +26,7 @@ Core::Core() noexcept
   hub.core_ = this;
 }
 
-bool Core::next_batch_by_hand() noexcept {
+[[gnu::hot]] bool Core::next_batch_by_hand() noexcept {
   if (!on_hub() && !running->pool_->canary_intact(running->stack_)) {
     fail("stack overflow in fiber '%s': it wrote below its stack of %zu bytes [%p, %p)",
          running->name().c_str(), running->pool_->stack_size(),

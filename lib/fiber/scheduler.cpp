@@ -107,7 +107,7 @@ void Scheduler::run_tick() {
 }
 
 /// One tick, and as many more as begin by themselves.
-void Scheduler::turn() {
+[[gnu::hot]] void Scheduler::turn() {
   open_tick();
   while (has_next()) step();
 }
@@ -128,7 +128,7 @@ void Scheduler::open_tick() noexcept {
 }
 
 /// Until the hub is wanted: for its own sake, or to make a call for the fiber that runs then.
-void Scheduler::run_fiber(Fiber& first) noexcept {
+[[gnu::hot]] void Scheduler::run_fiber(Fiber& first) noexcept {
   Fiber* fiber = &first;
   for (;;) {
     transfer<impl::switch_inlined>(hub, *fiber);
@@ -159,7 +159,7 @@ void Scheduler::end_withdrawn(impl::Job& job) noexcept {
 }
 
 /// The hub takes one entry; fibers take as many as they like before they come back.
-void Scheduler::step() {
+[[gnu::hot]] void Scheduler::step() {
   const impl::Entry entry = ready.front();
   if (entry.is_job() && entry.job().withdrawn) [[unlikely]]
     return end_withdrawn(entry.job());

@@ -43,6 +43,7 @@ int DescriptorState::let_go() noexcept {
   const int fd = std::exchange(fd_, -1);
   // Before the number can be another's.
   if (const auto descriptors = std::exchange(descriptors_, nullptr)) {
+    watched_ = nullptr;
     descriptors->disown(fd, owner_);
   }
   return fd;
@@ -52,6 +53,10 @@ void DescriptorState::close() noexcept {
   const int fd = let_go();
   // Whatever it says, EINTR too: on Linux the number is free by now.
   if (fd >= 0) ::close(fd);
+}
+
+void DescriptorState::destroy() noexcept {
+  delete this;
 }
 
 void DescriptorState::throw_closed(const char* call) const {
@@ -87,40 +92,38 @@ void DescriptorState::bind(LoopState& loop, const char* call) {
                        ": it belongs to another loop, the first whose task waited for it");
   }
   descriptors_ = nullptr;
-  owner_ = loop.descriptors->own(fd_);
+  watched_ = nullptr;  // it was the other's
+  Watched& watched = loop.descriptors->own(fd_);
   descriptors_ = loop.descriptors;
+  watched_ = &watched;
+  owner_ = watched.generation;
 }
 
-void DescriptorState::wait(LoopState& loop, TaskBase& task, const char* call, std::uint32_t ready,
-                           TimePoint deadline) {
-  if (descriptors_ != loop.descriptors) bind(loop, call);
-  if (!descriptors_->is_owned_by(fd_, owner_)) throw_closed(call);  // not by us
+[[gnu::hot]] void DescriptorState::wait(LoopState& loop, TaskBase& task, const char* call,
+                                        std::uint32_t ready, TimePoint deadline) {
+  if (descriptors_ != loop.descriptors) [[unlikely]]
+    bind(loop, call);
+  if (watched_->generation != owner_) [[unlikely]]
+    throw_closed(call);  // not by us
   DescriptorWait one(task, call, ready);
-  if (deadline == TimePoint::max()) {
-    loop.descriptors->wait(fd_, one);
+  if (deadline != TimePoint::max()) [[unlikely]] {
+    wait_until(loop, one, deadline);
   } else {
-    const Alarm alarm(loop, deadline, one.waiting());
-    loop.descriptors->wait(fd_, one);
+    loop.descriptors->wait_owned(fd_, *watched_, one);
   }
-  if (one.was_closed()) throw_closed(call);
+  if (one.was_closed()) [[unlikely]]
+    throw_closed(call);
 }
 
-Operation::Operation(const Descriptor& descriptor, const char* call)
-    : task_(TaskBase::running(call)),
-      loop_(LoopState::of(*task_.space().loop)),
-      state_(open(descriptor, call)),
-      call_(call) {
-  // Before the call, so that what it brings is not lost if the task is cancelled here.
-  if (!loop_.descriptors->is_share_used()) return;
-  TaskBase::yield(call);
+void DescriptorState::wait_until(LoopState& loop, DescriptorWait& one, TimePoint deadline) {
+  const Alarm alarm(loop, deadline, one.waiting());
+  loop.descriptors->wait_owned(fd_, *watched_, one);
+}
+
+void Operation::let_others_go_on() const {
+  TaskBase::yield(call_);
   static_cast<void>(loop_.descriptors->is_share_used());
-  if (fd() < 0) state_->throw_closed(call);
-}
-
-ssize_t Operation::write_some(std::string_view data) const noexcept {
-  if (state_->is_socket()) return ::send(fd(), data.data(), data.size(), MSG_NOSIGNAL);
-  iovec one{const_cast<char*>(data.data()), data.size()};
-  return write_some(&one, 1);
+  if (fd() < 0) state_->throw_closed(call_);
 }
 
 ssize_t Operation::write_some(iovec* vectors, int count) const noexcept {
@@ -134,13 +137,6 @@ ssize_t Operation::write_some(iovec* vectors, int count) const noexcept {
   const ssize_t result = ::writev(fd(), vectors, count);
   if (result < 0 && errno == EPIPE) quiet.raised();
   return result;
-}
-
-DescriptorState* Operation::open(const Descriptor& descriptor, const char* call) {
-  if (descriptor.state_ == nullptr || descriptor.state_->fd() < 0) {
-    static_cast<void>(descriptor.open_fd(call));  // throws
-  }
-  return descriptor.state_;
 }
 
 }  // namespace jumpcut::impl

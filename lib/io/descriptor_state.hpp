@@ -7,7 +7,7 @@
 #include <jumpcut/descriptor.hpp>
 #include <jumpcut/impl/task_base.hpp>
 
-#include "loop/descriptors.hpp"
+#include "loop/loop_state.hpp"
 
 #include <cerrno>
 #include <cstdint>
@@ -15,13 +15,11 @@
 #include <string>
 #include <string_view>
 
+#include <sys/socket.h>
 #include <sys/types.h>
-
-struct iovec;
+#include <sys/uio.h>
 
 namespace jumpcut::impl {
-
-class LoopState;
 
 /// The descriptor itself. Operations hold a reference, since their Descriptor may be destroyed
 /// while they wait.
@@ -51,7 +49,8 @@ class DescriptorState {
 
   void add_ref() noexcept { ++references_; }
   void drop_ref() noexcept {
-    if (--references_ == 0) delete this;
+    if (--references_ == 0) [[unlikely]]
+      destroy();
   }
 
   [[noreturn]] void throw_closed(const char* call) const;
@@ -59,12 +58,15 @@ class DescriptorState {
   /// descriptor's own peer.
   [[noreturn]] void fail(const char* call, int error, const Address* peer = nullptr) const;
 
-  /// See Descriptors.
-  bool is_drained() const noexcept {
-    return descriptors_ != nullptr && descriptors_->is_drained(fd_, owner_);
-  }
+  /// A read of a stream's returned less than it had room for. Until the poller tells of more, there
+  /// is nothing: who reads need not ask, but can wait() at once.
   void note_drained() const noexcept {
-    if (is_stream_ && descriptors_ != nullptr) descriptors_->note_drained(fd_, owner_);
+    if (!is_stream_ || watched_ == nullptr || watched_->generation != owner_) return;
+    // Not where the end came together with what was read: nobody tells of that again.
+    if (watched_->interest != 0) watched_->drained = !watched_->ended;
+  }
+  bool is_drained() const noexcept {
+    return watched_ != nullptr && watched_->generation == owner_ && watched_->drained;
   }
   /// Waits until that is so, or until `deadline`. Throws DescriptorClosed, Cancelled.
   void wait(LoopState& loop, TaskBase& task, const char* call, std::uint32_t ready,
@@ -72,10 +74,14 @@ class DescriptorState {
 
  private:
   ~DescriptorState() { close(); }
+  void destroy() noexcept;
   void bind(LoopState& loop, const char* call);
+  [[gnu::noinline]] void wait_until(LoopState& loop, DescriptorWait& one, TimePoint deadline);
 
-  std::shared_ptr<Descriptors> descriptors_;  // its loop's, from the first wait on
-  std::uint32_t owner_ = 0;                   // its number there
+  // From the first wait on.
+  std::shared_ptr<Descriptors> descriptors_;  // its loop's
+  Watched* watched_ = nullptr;                // its own there
+  std::uint32_t owner_ = 0;                   // the generation, as long as it is its own
   std::uint32_t references_ = 1;
   int fd_ = -1;
   int number_ = -1;  // what fd_ was, for reports
@@ -88,7 +94,15 @@ class Operation {
  public:
   /// `call` is its name. Lets others have a turn if this task has made many of them without
   /// waiting. Throws DescriptorClosed if it is not open, RuntimeError outside a task, Cancelled.
-  Operation(const Descriptor& descriptor, const char* call);
+  Operation(const Descriptor& descriptor, const char* call)
+      : task_(TaskBase::running(call)),
+        loop_(LoopState::of(*task_.space().loop)),
+        state_(open(descriptor, call)),
+        call_(call) {
+    // Before the call, so that what it brings is not lost if the task is cancelled here.
+    if (loop_.descriptors->is_share_used()) [[unlikely]]
+      let_others_go_on();
+  }
   Operation(const Operation&) = delete;
   Operation& operator=(const Operation&) = delete;
   ~Operation() = default;
@@ -103,7 +117,8 @@ class Operation {
   std::size_t run(std::uint32_t ready, Call call, const Address* peer = nullptr) const {
     for (;;) {
       const ssize_t result = call(fd());
-      if (result >= 0) return static_cast<std::size_t>(result);
+      if (result >= 0) [[likely]]
+        return static_cast<std::size_t>(result);
       const int error = errno;
       if (error == EINTR) continue;
       if (error != EAGAIN && error != EWOULDBLOCK) state_->fail(call_, error, peer);
@@ -111,14 +126,23 @@ class Operation {
     }
   }
   /// write() and writev(), by which no SIGPIPE comes.
-  ssize_t write_some(std::string_view data) const noexcept;
+  ssize_t write_some(std::string_view data) const noexcept {
+    if (state_->is_socket()) return ::send(fd(), data.data(), data.size(), MSG_NOSIGNAL);
+    iovec one{const_cast<char*>(data.data()), data.size()};
+    return write_some(&one, 1);
+  }
   ssize_t write_some(iovec* vectors, int count) const noexcept;
   void wait(std::uint32_t ready, TimePoint deadline = TimePoint::max()) const {
     state_->wait(loop_, task_, call_, ready, deadline);
   }
 
  private:
-  static DescriptorState* open(const Descriptor& descriptor, const char* call);
+  static DescriptorState* open(const Descriptor& descriptor, const char* call) {
+    if (descriptor.state_ == nullptr || descriptor.state_->fd() < 0) [[unlikely]]
+      static_cast<void>(descriptor.open_fd(call));  // throws
+    return descriptor.state_;
+  }
+  [[gnu::noinline]] void let_others_go_on() const;
 
   TaskBase& task_;
   LoopState& loop_;

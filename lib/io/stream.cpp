@@ -65,13 +65,18 @@ void Stream::dismiss() noexcept {
   state_->drop_ref();
 }
 
-StreamState& Stream::state(const char* call) const {
-  if (state_ != nullptr) return *state_;
+void Stream::refuse(const char* call) {
   throw DescriptorClosed(EBADF, std::generic_category(),
                          std::string(call) + " on a stream that is none");
 }
 
-std::string Stream::read(std::size_t most) {
+StreamState& Stream::state(const char* call) const {
+  if (state_ == nullptr) [[unlikely]]
+    refuse(call);
+  return *state_;
+}
+
+[[gnu::hot]] std::string Stream::read(std::size_t most) {
   return state("read").read(most);
 }
 
@@ -142,7 +147,7 @@ bool Stream::at_eof() const noexcept {
   return state_ != nullptr && state_->eof && state_->incoming.size() == 0;
 }
 
-void Stream::write(std::string_view data) {
+[[gnu::hot]] void Stream::write(std::string_view data) {
   state("write").write(data);
 }
 

@@ -19,8 +19,8 @@ namespace jumpcut::impl {
 inline std::string_view StreamState::receive_some() {
   try {
     const Operation operation(socket, "read");
-    if (operation.state().is_drained()) operation.wait(PollEvent::readable);
-    __builtin_prefetch(&incoming);  // the call takes longer than memory to answer
+    if (operation.state().is_drained()) [[likely]]
+      operation.wait(PollEvent::readable);
     const std::span<char> room = scratch();
     const std::size_t size = operation.run(
         PollEvent::readable, [&](int fd) { return ::read(fd, room.data(), room.size()); });
@@ -40,47 +40,49 @@ bool StreamState::fill() {
   return !eof;
 }
 
-std::string StreamState::read(std::size_t most) {
+[[gnu::hot]] std::string StreamState::read(std::size_t most) {
   const Reading reading(*this, "read");
-  if (most == 0) return "";
-  if (incoming.size() != 0) return incoming.take(std::min(most, incoming.size()));
-  if (eof) return "";
+  if (most == 0 || eof || incoming.size() != 0) [[unlikely]]
+    return incoming.take(std::min(most, incoming.size()));
   const std::string_view all = receive_some();
-  if (all.size() > most) incoming.append(all.substr(most));
+  if (all.size() <= most) [[likely]]
+    return std::string(all);
+  incoming.append(all.substr(most));
   return std::string(all.substr(0, most));
 }
 
-StreamState::Reading::Reading(StreamState& state, const char* call) : state_(&state) {
-  if (state_->reading_) {
-    throw RuntimeError(std::string(call) +
-                       ": another task waits for what comes from this stream; one task reads at a "
-                       "time");
-  }
-  state_->reading_ = true;
+void StreamState::Reading::refuse(const char* call) {
+  throw RuntimeError(std::string(call) +
+                     ": another task waits for what comes from this stream; one task reads at a "
+                     "time");
 }
 
 void StreamState::check_error() const {
   if (error_ != nullptr) std::rethrow_exception(error_);
 }
 
-void StreamState::write(std::string_view data) {
+[[gnu::hot]] void StreamState::write(std::string_view data) {
   const Ref self(this);  // the Stream may go while this waits
+  if (error_ != nullptr || closing || eof_wanted_) [[unlikely]]
+    refuse_write();
+  if (!sending_) send_now(data);
+  if (!data.empty()) [[unlikely]]
+    send_later(data);
+  if (paused_ || error_ != nullptr) [[unlikely]]
+    wait_for_room("write");
+}
+
+void StreamState::refuse_write() const {
   check_error();
   if (closing) {
     throw DescriptorClosed(EBADF, std::generic_category(), "write on a stream that is closed");
   }
-  if (eof_wanted_) throw RuntimeError("write: it is after write_eof()");
-  if (outgoing.size() == 0) send_now(data);
-  if (!data.empty()) {
-    outgoing.append(data);
-    send_later();
-  }
-  wait_for_room("write");
+  throw RuntimeError("write: it is after write_eof()");
 }
 
-void StreamState::send_now(std::string_view& data) {
+inline void StreamState::send_now(std::string_view& data) {
   const Operation operation(socket, "write");
-  if (outgoing.size() != 0) return;  // others had a turn, and wrote
+  if (sending_) return;  // others had a turn, and wrote
   while (!data.empty()) {
     const ssize_t sent = operation.write_some(data);
     if (sent >= 0) {
@@ -90,12 +92,16 @@ void StreamState::send_now(std::string_view& data) {
     }
     if (errno == EINTR) continue;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return;
-    try {
-      operation.state().fail("write", errno);
-    } catch (...) {
-      error_ = std::current_exception();
-      throw;
-    }
+    fail_now(operation);
+  }
+}
+
+void StreamState::fail_now(const Operation& operation) {
+  try {
+    operation.state().fail("write", errno);
+  } catch (...) {
+    error_ = std::current_exception();
+    throw;
   }
 }
 
@@ -114,7 +120,8 @@ class StreamState::Sending {
   Ref<StreamState> stream_;
 };
 
-void StreamState::send_later() {
+void StreamState::send_later(std::string_view data) {
+  outgoing.append(data);
   paused_ = paused_ || outgoing.size() > options.high_water;
   if (sending_) return;
   create_task([sending = Sending(*this)] { sending.run(); }, {.name = "stream writer"}).detach();
@@ -126,7 +133,8 @@ void StreamState::send_all() {
       // A copy of a part: what is there moves when more is written.
       const std::string part(outgoing.view().substr(0, std::size_t{64} * 1024));
       outgoing.drop(socket.write(part));
-      if (outgoing.size() <= options.low_water && std::exchange(paused_, false)) {
+      if (paused_ && outgoing.size() <= options.low_water) {
+        paused_ = false;
         waiters_.wake_all();
       }
     }
@@ -179,7 +187,8 @@ void StreamState::wait_for_room(const char* call) {
 
 void StreamState::write_eof() {
   check_error();
-  if (std::exchange(eof_wanted_, true) || closing) return;
+  if (eof_wanted_ || closing) return;
+  eof_wanted_ = true;
   if (!sending_) end_writing();
 }
 
@@ -192,7 +201,8 @@ void StreamState::end_writing() {
 }
 
 void StreamState::close() {
-  if (std::exchange(closing, true)) return;
+  if (closing) return;
+  closing = true;
   if (const auto heir = successor.lock()) return heir->close_stream();
   if (!sending_) abort();
 }

@@ -57,6 +57,7 @@ class StreamSuccessor {
   ~StreamSuccessor() = default;
 };
 
+class Operation;
 class StreamState;
 
 /// The way from a Stream to its state.
@@ -66,7 +67,7 @@ class StreamDoor {
 };
 
 /// References to it are counted by its loop's thread alone.
-class StreamState {
+class alignas(64) StreamState {
  public:
   StreamState(Socket connected, bool pipe, const StreamOptions& wanted)
       : socket(std::move(connected)), is_socket(!pipe), options(wanted) {}
@@ -76,7 +77,8 @@ class StreamState {
 
   void add_ref() noexcept { ++references_; }
   void drop_ref() noexcept {
-    if (--references_ == 0) delete this;
+    if (--references_ == 0) [[unlikely]]
+      destroy();
   }
 
   // Reading.
@@ -88,13 +90,19 @@ class StreamState {
   /// While it lives, no other task reads.
   class Reading {
    public:
-    Reading(StreamState& state, const char* call);
+    Reading(StreamState& state, const char* call) : state_(&state) {
+      if (state.reading_) [[unlikely]]
+        refuse(call);
+      state.reading_ = true;
+    }
     Reading(const Reading&) = delete;
     Reading& operator=(const Reading&) = delete;
     ~Reading() { state_->reading_ = false; }
     StreamState* operator->() const noexcept { return state_.get(); }
 
    private:
+    [[noreturn]] static void refuse(const char* call);
+
     const Ref<StreamState> state_;
   };
 
@@ -108,34 +116,41 @@ class StreamState {
   void wait_closed();
 
   Socket socket;  // or a pipe's end, for which what Descriptor has is called alone
-  const bool is_socket;
-  bool eof = false;      ///< the peer sends no more
-  bool closing = false;  ///< close() was called
-  std::weak_ptr<StreamSuccessor> successor;
 
  private:
   class Sending;
 
-  // What each call touches lies together.
-  bool reading_ = false;
-  bool sending_ = false;  // a task sends
-  bool paused_ = false;   // it was above the high-water mark, and not yet below the low one
-  bool eof_wanted_ = false;
   std::uint32_t references_ = 1;
+
+ public:
+  bool is_socket : 1;
+  bool eof : 1 = false;      ///< the peer sends no more
+  bool closing : 1 = false;  ///< close() was called
+
+ private:
+  bool reading_ : 1 = false;
+  bool sending_ : 1 = false;  // a task sends: just as long as there is something to send
+  bool paused_ : 1 = false;   // it was above the high-water mark, and not yet below the low one
+  bool eof_wanted_ : 1 = false;
   std::exception_ptr error_;
 
  public:
   ByteQueue incoming;
+  // A request that is read and answered at once touches nothing of what follows.
   ByteQueue outgoing;
   const StreamOptions options;
+  std::weak_ptr<StreamSuccessor> successor;
 
  private:
   ~StreamState() = default;
+  [[gnu::noinline]] void destroy() noexcept { delete this; }
   /// Something more, in the thread's room; "" at the end. Inlined: with very many connections, each
   /// frame less on the stack of who waits is memory less to fetch when it goes on.
   [[gnu::always_inline]] inline std::string_view receive_some();
-  void send_now(std::string_view& data);
-  void send_later();
+  [[gnu::always_inline]] inline void send_now(std::string_view& data);
+  [[noreturn]] void fail_now(const Operation& operation);
+  void send_later(std::string_view data);
+  [[noreturn]] void refuse_write() const;
   void wait_for_room(const char* call);
   void end_writing();
   void send_all();

@@ -25,17 +25,16 @@ std::uint64_t Descriptors::tag(int fd, const Watched& watched) noexcept {
   return std::uint64_t{watched.generation} << 32 | static_cast<std::uint32_t>(fd);
 }
 
-Descriptors::Watched& Descriptors::take_place(int fd) {
+Watched& Descriptors::take_place(int fd) {
   if (Watched* watched = find(fd)) return *watched;
-  const auto place = static_cast<std::size_t>(fd);
-  if (fd < 0 || place >= watched_.size()) {
+  if (watched_.at(fd) == nullptr) {
     // Not room for whatever number: the poller says what is wrong with it.
     if (fcntl(fd, F_GETFD) < 0) poller_.watch(fd, PollEvent::readable, 0);
-    watched_.resize(place + 1);
   }
-  renew(watched_[place]);
+  Watched& watched = watched_.make(fd);
+  renew(watched);
   ++size_;
-  return watched_[place];
+  return watched;
 }
 
 /// If nobody is concerned with it any more.
@@ -68,29 +67,6 @@ bool Descriptors::tell_poller(int fd, Watched& watched) {
   const bool added = poller_.watch(fd, interest, tag(fd, watched));
   watched.interest = interest;
   return added && known;
-}
-
-void Descriptors::append(Watched& watched, DescriptorWait& one) noexcept {
-  one.previous_ = watched.last;
-  (watched.last != nullptr ? watched.last->next_ : watched.first) = &one;
-  watched.last = &one;
-  one.listed_ = true;
-  count_one();
-}
-
-void Descriptors::remove(Watched& watched, DescriptorWait& one) noexcept {
-  (one.previous_ != nullptr ? one.previous_->next_ : watched.first) = one.next_;
-  (one.next_ != nullptr ? one.next_->previous_ : watched.last) = one.previous_;
-  one.next_ = one.previous_ = nullptr;
-  one.listed_ = false;
-  --awaited_;
-}
-
-void Descriptors::count_one() noexcept {
-  ++awaited_;
-  if ((core_.attention.load(std::memory_order_relaxed) & attention_) == 0) {
-    core_.attention.fetch_or(attention_, std::memory_order_relaxed);
-  }
 }
 
 void Descriptors::end_waits(Watched& watched) noexcept {
@@ -208,16 +184,15 @@ void Descriptors::add(int fd, DescriptorWait& one) {
     if (reader) reader->cancel();
     if (writer) writer->cancel();
   } catch (...) {
-    Watched& now = watched_[static_cast<std::size_t>(fd)];
-    remove(now, one);
-    leave_place(now);
+    remove(watched, one);
+    leave_place(watched);
     throw;
   }
 }
 
 void Descriptors::withdraw(int fd, DescriptorWait& one) noexcept {
   if (!one.listed_) return;
-  Watched& watched = watched_[static_cast<std::size_t>(fd)];
+  Watched& watched = *watched_.at(fd);
   remove(watched, one);
   if (watched.owned) return;
   try {
@@ -229,7 +204,7 @@ void Descriptors::withdraw(int fd, DescriptorWait& one) noexcept {
   abandon(fd, watched);
 }
 
-std::uint32_t Descriptors::own(int fd) {
+Watched& Descriptors::own(int fd) {
   if (is_owned(fd)) abandon(fd, *find(fd));  // who owned it did not close it: somebody else did
   Watched& watched = take_place(fd);
   if (watched.reader || watched.writer) {
@@ -242,7 +217,7 @@ std::uint32_t Descriptors::own(int fd) {
   }
   watched.owned = true;
   watched.interest = 0;
-  return watched.generation;
+  return watched;
 }
 
 bool Descriptors::is_owned(int fd) const noexcept {
@@ -251,33 +226,40 @@ bool Descriptors::is_owned(int fd) const noexcept {
 }
 
 void Descriptors::disown(int fd, std::uint32_t owner) noexcept {
-  if (!closed_ && is_owned_by(fd, owner)) abandon(fd, *find(fd));
+  Watched* const watched = find(fd);
+  if (!closed_ && watched != nullptr && watched->generation == owner) abandon(fd, *watched);
 }
 
 void Descriptors::closing(int fd) noexcept {
   if (Watched* watched = find(fd)) abandon(fd, *watched);
 }
 
-void Descriptors::take(const PollEvent& event) {
-  const int fd = static_cast<int>(event.tag & 0xffffffffu);
-  const auto find_told = [&] {
-    Watched* watched = find(fd);
-    return watched != nullptr && watched->generation == event.tag >> 32 ? watched : nullptr;
-  };
-  Watched* watched = find_told();
-  if (watched == nullptr) return;
+[[gnu::hot]] void Descriptors::take(const PollEvent& event) {
+  Watched* watched = find(fd_of(event));
+  if (watched == nullptr || watched->generation != event.tag >> 32) return;
   if ((event.ready & PollEvent::ended) != 0) watched->ended = true;
   if ((event.ready & PollEvent::readable) != 0) watched->drained = false;
+  if (watched->first != watched->last || watched->reader || watched->writer) {
+    return take_in_turn(event);
+  }
+  DescriptorWait* const one = watched->first;  // the only one
+  if (one != nullptr && (one->ready_ & event.ready) != 0 && !one->waiting_.is_done()) {
+    one->waiting_.finish();
+  }
+}
+
+/// Who reads, and who writes.
+void Descriptors::take_in_turn(const PollEvent& event) {
+  const int fd = fd_of(event);
   for (const bool writing : {false, true}) {
+    Watched* watched = find(fd);
+    if (watched == nullptr || watched->generation != event.tag >> 32) return;
     const std::uint32_t bit = writing ? PollEvent::writable : PollEvent::readable;
     if ((event.ready & bit) == 0) continue;
     for (DescriptorWait* one = watched->first; one != nullptr; one = one->next_) {
       if ((one->ready_ & bit) != 0 && !one->waiting_.is_done()) one->waiting_.finish();
     }
-    if (!(writing ? watched->writer : watched->reader)) continue;
-    tell_callback(fd, writing);
-    watched = find_told();
-    if (watched == nullptr) return;
+    if (writing ? watched->writer : watched->reader) tell_callback(fd, writing);
   }
 }
 
@@ -295,14 +277,12 @@ void Descriptors::tell_callback(int fd, bool writing) {
 
 void Descriptors::close() noexcept {
   closed_ = true;
-  for (std::size_t fd = 0; fd < watched_.size(); ++fd) {
+  watched_.visit([](Watched& watched) {
     // Tasks that are left never go on, and what is theirs is not touched any more.
-    const Ref<LoopHandle> reader = std::exchange(watched_[fd].reader, {});
-    const Ref<LoopHandle> writer = std::exchange(watched_[fd].writer, {});
-    if (reader) reader->cancel();
-    if (writer) writer->cancel();
-  }
-  watched_ = {};
+    const Watched left = std::exchange(watched, {});
+    if (left.reader) left.reader->cancel();
+    if (left.writer) left.writer->cancel();
+  });
   awaited_ = size_ = 0;
 }
 

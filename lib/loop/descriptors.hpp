@@ -7,9 +7,10 @@
 
 #include "loop/poller.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
+#include <memory>
 #include <vector>
 
 namespace jumpcut::impl {
@@ -38,6 +39,50 @@ class DescriptorWait {
   bool closed_ = false;
 };
 
+/// What is known of a descriptor, in one cache line.
+struct alignas(64) Watched {
+  std::uint32_t generation = 0;  ///< in the tags of its events; 0: nobody is concerned with it
+  std::uint32_t interest = 0;    ///< what the poller was told last
+  bool owned = false;
+  bool drained = false;
+  bool ended = false;
+  Ref<LoopHandle> reader;
+  Ref<LoopHandle> writer;
+  DescriptorWait* first = nullptr;  ///< in the order in which they came
+  DescriptorWait* last = nullptr;
+};
+
+/// By descriptor. They stay where they are as long as the table lives.
+class WatchedTable {
+ public:
+  /// Null if there was none of about that number.
+  Watched* at(int fd) const noexcept {
+    const auto place = static_cast<std::size_t>(fd);  // of no number too large
+    const std::size_t part = place / size_of_part;
+    if (part >= parts_.size() || parts_[part] == nullptr) return nullptr;
+    return &(*parts_[part])[place % size_of_part];
+  }
+  Watched& make(int fd) {
+    const std::size_t part = static_cast<std::size_t>(fd) / size_of_part;
+    if (part >= parts_.size()) parts_.resize(part + 1);
+    if (parts_[part] == nullptr) parts_[part] = std::make_unique<Part>();
+    return *at(fd);
+  }
+  template <class Visit>
+  void visit(Visit visit) noexcept {
+    for (const auto& part : parts_) {
+      if (part == nullptr) continue;
+      for (Watched& watched : *part) visit(watched);
+    }
+  }
+
+ private:
+  static constexpr std::size_t size_of_part = 64;
+  using Part = std::array<Watched, size_of_part>;
+
+  std::vector<std::unique_ptr<Part>> parts_;
+};
+
 /// One loop's. Each descriptor is registered with the poller once, for all who wait. Outlives the
 /// loop as long as a socket refers to it; close() is then the last thing that the loop did to it.
 ///
@@ -63,31 +108,33 @@ class Descriptors {
   /// Returns once the descriptor is ready, which another task may have changed again, or is
   /// closed. Throws Cancelled, and what the poller throws.
   void wait(int fd, DescriptorWait& one);
-  /// The descriptor has an owner from now on. Returns the number by which that is known. Throws
-  /// RuntimeError if callbacks watch it.
-  std::uint32_t own(int fd);
-  bool is_owned(int fd) const noexcept;
-  bool is_owned_by(int fd, std::uint32_t owner) const noexcept {
-    const Watched* watched = find(fd);
-    return watched != nullptr && watched->owned && watched->generation == owner;
+  /// The same for the owner, who keeps what own() returned.
+  [[gnu::always_inline]] void wait_owned(int fd, Watched& watched, DescriptorWait& one) {
+    struct Listed {
+      Descriptors& all;
+      Watched& watched;
+      DescriptorWait& one;
+      ~Listed() {
+        if (one.listed_) all.remove(watched, one);
+      }
+    };
+    if (is_told(watched, one)) [[likely]] {
+      append(watched, one);
+    } else {
+      add(fd, one);
+    }
+    const Listed listed{*this, watched, one};
+    TaskBase::wait_until_done(one.waiting_, one.waiting_.what());
+    one.waiting_.get();
   }
+  /// The descriptor has an owner from now on, for as long as the generation is what it is then.
+  /// Throws RuntimeError if callbacks watch it.
+  Watched& own(int fd);
+  bool is_owned(int fd) const noexcept;
   /// The owner is about to close it. Nothing happens if it owns it no more.
   void disown(int fd, std::uint32_t owner) noexcept;
   /// Somebody is about to close it: ends all waits, and removes callbacks.
   void closing(int fd) noexcept;
-  /// A call on the descriptor, of a stream, read less than it had room for. Until the poller tells
-  /// of more, there is nothing: who reads need not ask, but can wait() at once.
-  void note_drained(int fd, std::uint32_t owner) noexcept {
-    Watched* watched = find(fd);
-    // Not where the end came together with what was read: nobody tells of that again.
-    if (watched != nullptr && watched->generation == owner && watched->interest != 0) {
-      watched->drained = !watched->ended;
-    }
-  }
-  bool is_drained(int fd, std::uint32_t owner) const noexcept {
-    const Watched* watched = find(fd);
-    return watched != nullptr && watched->generation == owner && watched->drained;
-  }
   /// The running fiber is about to make a call that may find all it needs, and so never park. True
   /// if it has made its share of them in this tick: then it must let others have a turn.
   bool is_share_used() noexcept {
@@ -104,21 +151,6 @@ class Descriptors {
   // The loop.
 
   void take(const PollEvent& event);
-  /// Asks for what take() will touch.
-  void prefetch(const PollEvent& event) const noexcept {
-    const auto place = static_cast<std::size_t>(event.tag & 0xffffffffu);
-    if (place < watched_.size()) __builtin_prefetch(&watched_[place]);
-  }
-  /// Asks for what the task that waits will touch when it goes on: its frames around the wait.
-  void prefetch_waiter(const PollEvent& event) const noexcept {
-    const Watched* watched = find(static_cast<int>(event.tag & 0xffffffffu));
-    if (watched == nullptr || watched->first == nullptr) return;
-    constexpr std::ptrdiff_t line = 64;
-    constexpr std::ptrdiff_t below = 4 * line;
-    constexpr std::ptrdiff_t above = 8 * line;
-    const auto* wait = reinterpret_cast<const char*>(watched->first);
-    for (std::ptrdiff_t at = -below; at < above; at += line) __builtin_prefetch(wait + at);
-  }
   /// The loop ends: nobody is told of anything any more.
   void close() noexcept;
   bool is_closed() const noexcept { return closed_; }
@@ -129,30 +161,19 @@ class Descriptors {
   bool on_its_thread() const noexcept { return core_.on_its_thread(); }
 
  private:
-  struct Watched {
-    std::uint32_t generation = 0;  ///< in the tags of its events; 0: nobody is concerned with it
-    std::uint32_t interest = 0;    ///< what the poller was told last
-    bool owned = false;
-    bool drained = false;
-    bool ended = false;
-    Ref<LoopHandle> reader;
-    Ref<LoopHandle> writer;
-    DescriptorWait* first = nullptr;  ///< in the order in which they came
-    DescriptorWait* last = nullptr;
-  };
-
   /// Small enough that timers are not late by what can be noticed, large enough that the turn costs
   /// nothing beside so many system calls.
   static constexpr std::uint32_t share = 64;
 
   static std::uint32_t wanted(const Watched& watched) noexcept;
   static std::uint64_t tag(int fd, const Watched& watched) noexcept;
-  const Watched* find(int fd) const noexcept {
-    const auto place = static_cast<std::size_t>(fd);  // of no number too large
-    if (place >= watched_.size() || watched_[place].generation == 0) return nullptr;
-    return &watched_[place];
+  static int fd_of(const PollEvent& event) noexcept {
+    return static_cast<int>(event.tag & 0xffffffffu);
   }
-  Watched* find(int fd) noexcept { return const_cast<Watched*>(std::as_const(*this).find(fd)); }
+  Watched* find(int fd) const noexcept {
+    Watched* watched = watched_.at(fd);
+    return watched != nullptr && watched->generation != 0 ? watched : nullptr;
+  }
   Watched& take_place(int fd);
   void leave_place(Watched& watched) noexcept;
   void renew(Watched& watched) noexcept;
@@ -161,19 +182,37 @@ class Descriptors {
   static bool is_told(const Watched& watched, const DescriptorWait& one) noexcept {
     return watched.owned && (one.ready_ & ~watched.interest) == 0 && watched.interest != 0;
   }
+  void take_in_turn(const PollEvent& event);
   void tell_callback(int fd, bool writing);
-  void append(Watched& watched, DescriptorWait& one) noexcept;
-  void remove(Watched& watched, DescriptorWait& one) noexcept;
+  void append(Watched& watched, DescriptorWait& one) noexcept {
+    one.previous_ = watched.last;
+    (watched.last != nullptr ? watched.last->next_ : watched.first) = &one;
+    watched.last = &one;
+    one.listed_ = true;
+    count_one();
+  }
+  void remove(Watched& watched, DescriptorWait& one) noexcept {
+    (one.previous_ != nullptr ? one.previous_->next_ : watched.first) = one.next_;
+    (one.next_ != nullptr ? one.next_->previous_ : watched.last) = one.previous_;
+    one.next_ = one.previous_ = nullptr;
+    one.listed_ = false;
+    --awaited_;
+  }
   void add(int fd, DescriptorWait& one);
   void withdraw(int fd, DescriptorWait& one) noexcept;
   void end_waits(Watched& watched) noexcept;
   void abandon(int fd, Watched& watched) noexcept;
-  void count_one() noexcept;
+  void count_one() noexcept {
+    ++awaited_;
+    if ((core_.attention.load(std::memory_order_relaxed) & attention_) == 0) {
+      core_.attention.fetch_or(attention_, std::memory_order_relaxed);
+    }
+  }
 
   Core& core_;
   Poller& poller_;
   const std::uint32_t attention_;
-  std::vector<Watched> watched_;  // by descriptor
+  WatchedTable watched_;
   std::uint32_t generations_ = 0;
   std::size_t awaited_ = 0;
   std::size_t size_ = 0;

@@ -10,19 +10,6 @@
 
 namespace jumpcut {
 
-namespace impl {
-
-class LoopDoor {
- public:
-  static LoopState& state(Loop& loop) noexcept { return *loop.state_; }
-};
-
-LoopState& LoopState::of(Loop& loop) noexcept {
-  return LoopDoor::state(loop);
-}
-
-}  // namespace impl
-
 Loop::Loop(const LoopOptions& options)
     : state_(std::make_unique<impl::LoopState>(*this, options)) {}
 

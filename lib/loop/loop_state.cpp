@@ -178,7 +178,7 @@ void LoopState::wake_for_interrupt() noexcept {
   static_cast<void>(!write(posts->fd(), &one, sizeof one));
 }
 
-void LoopState::take_posts() {
+[[gnu::hot]] void LoopState::take_posts() {
   PostNode* node = posts->drain();
   while (node != nullptr) {
     auto& call = static_cast<PostedCallback&>(*node);

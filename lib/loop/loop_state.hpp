@@ -87,6 +87,13 @@ class AtWork {
 bool post_to(PostQueue& queue, std::unique_ptr<Posted> posted);
 
 class InterruptGuard;
+class LoopState;
+
+/// The way from a Loop to its state.
+class LoopDoor {
+ public:
+  static LoopState& state(Loop& loop) noexcept { return *loop.state_; }
+};
 
 class LoopState {
  public:
@@ -95,7 +102,7 @@ class LoopState {
   LoopState& operator=(const LoopState&) = delete;
   ~LoopState();
 
-  static LoopState& of(Loop& loop) noexcept;
+  static LoopState& of(Loop& loop) noexcept { return LoopDoor::state(loop); }
   /// The running thread's; throws RuntimeError where no loop runs.
   static LoopState& running(const char* call);
 

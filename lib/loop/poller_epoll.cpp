@@ -81,7 +81,7 @@ class EpollPoller final : public Poller {
     throw_watch(fd, errno);
   }
 
-  std::size_t wait(std::span<PollEvent> events, std::int64_t timeout) override {
+  [[gnu::hot]] std::size_t wait(std::span<PollEvent> events, std::int64_t timeout) override {
     const int size = static_cast<int>(std::min(events.size(), buffer_.size()));
     const long count = wait_for(size, timeout);
     if (count < 0) {

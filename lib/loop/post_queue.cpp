@@ -72,7 +72,7 @@ void PostQueue::open_list(bool consumer_sleeps) noexcept {
   announced_.notify_one();
 }
 
-PostNode* PostQueue::drain() noexcept {
+[[gnu::hot]] PostNode* PostQueue::drain() noexcept {
   if ((attention_.load(std::memory_order_relaxed) & bit_) != 0) {
     attention_.fetch_and(~bit_, std::memory_order_acquire);
   }
@@ -81,13 +81,13 @@ PostNode* PostQueue::drain() noexcept {
   return reversed(head_.exchange(nullptr, std::memory_order_acquire));
 }
 
-bool PostQueue::prepare_to_sleep() noexcept {
+[[gnu::hot]] bool PostQueue::prepare_to_sleep() noexcept {
   PostNode* expected = nullptr;
   return head_.compare_exchange_strong(expected, &asleep, std::memory_order_relaxed) ||
          expected == &asleep;
 }
 
-void PostQueue::awake() noexcept {
+[[gnu::hot]] void PostQueue::awake() noexcept {
   PostNode* expected = &asleep;
   head_.compare_exchange_strong(expected, nullptr, std::memory_order_relaxed);
 }

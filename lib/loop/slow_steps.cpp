@@ -24,6 +24,7 @@ std::string callback_name(const TaskSpace& space) {
 }  // namespace
 
 void SlowSteps::begins(Entry entry) noexcept {
+  is_used_ = true;
   name_.clear();
   loop_.space->callback = nullptr;
   try {
@@ -70,8 +71,8 @@ void SlowSteps::add(const std::string& what, std::chrono::nanoseconds took) {
   slow_.push_back(what + time.data());
 }
 
-void SlowSteps::report() noexcept {
-  under_way_ = false;
+void SlowSteps::report_all() noexcept {
+  is_used_ = under_way_ = false;
   try {
     end_tick();
   } catch (const std::bad_alloc&) {

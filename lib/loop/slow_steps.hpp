@@ -23,14 +23,19 @@ class SlowSteps final : public StepObserver {
   void begins(Entry entry) noexcept override;
   void ended() noexcept override;
   /// To the exception handler. On the hub.
-  void report() noexcept;
+  void report() noexcept {
+    if (is_used_) [[unlikely]]
+      report_all();
+  }
 
  private:
+  void report_all() noexcept;
   void end_tick();
   void add(const std::string& what, std::chrono::nanoseconds took);
 
   LoopState& loop_;
   TimePoint began_{};
+  bool is_used_ = false;  // since the last report
   bool under_way_ = false;
   struct Tick {
     std::uint64_t steps = 0;

@@ -23,7 +23,7 @@ std::int64_t count(TimePoint time) noexcept {
 
 }  // namespace
 
-void LoopState::cycle() {
+[[gnu::hot]] void LoopState::cycle() {
   struct Stopped {
     LoopState& loop;
     ~Stopped() {
@@ -43,7 +43,7 @@ void LoopState::take_interrupt() {
   if (interrupt_guard != nullptr) interrupt_guard->take();
 }
 
-void LoopState::turn() {
+[[gnu::hot]] void LoopState::turn() {
   take_posts();
   poll();
   take_due_timers();
@@ -52,7 +52,7 @@ void LoopState::turn() {
   turn_batch();
 }
 
-void LoopState::turn_batch() {
+[[gnu::hot]] void LoopState::turn_batch() {
   struct Beating {
     explicit Beating(Heartbeat* one) noexcept : heartbeat(one) {
       if (heartbeat != nullptr) heartbeat->begin();
@@ -69,7 +69,7 @@ void LoopState::turn_batch() {
   slow_steps_.report();
 }
 
-void LoopState::poll() {
+[[gnu::hot]] void LoopState::poll() {
   if (!core.ready.empty() || stopping) {
     if (descriptors->is_awaited()) look_for_events();
     return;
@@ -113,7 +113,7 @@ void LoopState::look_for_events() {
 
 /// Sleeps in the kernel's poller until something comes, or until then. A signal that brings nothing
 /// does not end it.
-void LoopState::wait_for_events(TimePoint until) {
+[[gnu::hot]] void LoopState::wait_for_events(TimePoint until) {
   if (is_another_process()) {
     throw RuntimeError(
         "a loop can't wait in a process that was forked while it ran; make a new one there");
@@ -140,11 +140,7 @@ void LoopState::wait_for_events(TimePoint until) {
   take_events(found);
 }
 
-void LoopState::take_events(std::size_t count) {
-  // With many connections nothing of theirs is in the cache: asking for all of it first, and only
-  // then touching it, has the memory answer many at once.
-  for (std::size_t i = 0; i < count; ++i) descriptors->prefetch(events_[i]);
-  for (std::size_t i = 0; i < count; ++i) descriptors->prefetch_waiter(events_[i]);
+[[gnu::hot]] void LoopState::take_events(std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) take_event(events_[i]);
 }
 
