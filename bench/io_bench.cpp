@@ -1,5 +1,5 @@
 // What a request costs a server's core, by loop: an echo, and "hello" by HTTP to wrk. The server is
-// a process of its own on one core, the client is on another if there is one.
+// a process of its own, on one core together with the client, whose time is not counted.
 
 #include "bench.hpp"
 #include "io_load.hpp"
@@ -42,7 +42,7 @@ Used use(const ServerProcess& server, Load load) {
 void echo(benchmark::State& state, const char* loop, int connections) {
   const int messages = quick ? 10'000 : 50'000;
   try {
-    run_on_core(choose_cores().client);
+    run_on_core(core_for_both());
     for (auto _ : state) {
       std::optional<EchoLoad> clients;  // goes last: the server is not to see that
       const ServerProcess server(loop, "echo");
@@ -76,7 +76,7 @@ double run_wrk(const ServerProcess& server, int connections) {
 
 void http(benchmark::State& state, const char* loop, int connections) {
   try {
-    run_on_core(choose_cores().client);
+    run_on_core(core_for_both());
     for (auto _ : state) {
       const ServerProcess server(loop, "http");
       const Used used = use(server, [&] { return run_wrk(server, connections); });

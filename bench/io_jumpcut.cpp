@@ -12,7 +12,11 @@ namespace {
 
 void serve_echo(jumpcut::Stream& stream) {
   try {
-    for (std::string data; !(data = stream.read(server_room)).empty();) stream.write(data);
+    for (;;) {
+      const std::string data = stream.read(server_room);
+      if (data.empty()) return;
+      stream.write(data);
+    }
   } catch (const std::system_error&) {  // the client has gone
   }
 }

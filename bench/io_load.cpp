@@ -36,14 +36,10 @@ const cpu_set_t& cores_at_start() {
 
 }  // namespace
 
-Cores choose_cores() {
-  Cores chosen{.server = -1, .client = -1};
-  for (int core = 0; core < CPU_SETSIZE; ++core) {
-    if (!CPU_ISSET(core, &cores_at_start())) continue;
-    if (chosen.server < 0) chosen.server = core;
-    chosen.client = core;
-  }
-  return chosen;
+int core_for_both() {
+  int core = 0;
+  while (core < CPU_SETSIZE && !CPU_ISSET(core, &cores_at_start())) ++core;
+  return core;
 }
 
 void run_on_core(int core) {
@@ -64,7 +60,7 @@ ServerProcess::ServerProcess(std::string_view loop, std::string_view protocol) {
   posix_spawn_file_actions_addclose(&files, ends[0]);
   posix_spawn_file_actions_addclose(&files, ends[1]);
   std::array<std::string, 5> words{"bench", "--serve", std::string(loop), std::string(protocol),
-                                   std::to_string(choose_cores().server)};
+                                   std::to_string(core_for_both())};
   std::array<char*, 6> arguments{};
   for (std::size_t i = 0; i < words.size(); ++i) arguments[i] = words[i].data();
   const int error =
