@@ -1,17 +1,20 @@
 #pragma once
 
 #include <jumpcut/address.hpp>
+#include <jumpcut/descriptor.hpp>
 #include <jumpcut/impl/core.hpp>
 #include <jumpcut/impl/export.hpp>
 #include <jumpcut/server.hpp>
 #include <jumpcut/socket.hpp>
 #include <jumpcut/transport.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -57,6 +60,23 @@ class JUMPCUT_API Protocol : public BaseProtocol {
   virtual bool eof_received();
 };
 
+/// A Protocol that says where what comes is to be put: asyncio.BufferedProtocol. For each
+/// data_received() there is a get_buffer() and a buffer_updated().
+class JUMPCUT_API BufferedProtocol : public Protocol {
+ public:
+  ~BufferedProtocol() override;
+
+  /// Room for a byte at least, which stays until buffer_updated(), or the next get_buffer(), or the
+  /// end. `size_hint` is how much may come; -1: nobody knows. If this throws, it is as if
+  /// data_received() had.
+  virtual std::span<char> get_buffer(std::ptrdiff_t size_hint) = 0;
+  /// So many bytes are there. What it may throw is what data_received() may.
+  virtual void buffer_updated(std::size_t size) = 0;
+
+ private:
+  void data_received(std::string_view data) final;
+};
+
 /// For datagrams: asyncio.DatagramProtocol.
 class JUMPCUT_API DatagramProtocol : public BaseProtocol {
  public:
@@ -92,6 +112,8 @@ JUMPCUT_API Socket connected_socket(const Address& address);
 JUMPCUT_API Transport connect_protocol(Socket socket, std::shared_ptr<Protocol> protocol);
 JUMPCUT_API DatagramTransport connect_protocol(Socket socket, const std::optional<Address>& remote,
                                                std::shared_ptr<DatagramProtocol> protocol);
+JUMPCUT_API Transport connect_pipe(Descriptor pipe, bool writing,
+                                   std::shared_ptr<Protocol> protocol);
 /// Returns once connection_lost() has been called.
 JUMPCUT_API void serve_protocol(Stream& stream, std::shared_ptr<Protocol> protocol);
 /// Bound and connected.
@@ -101,6 +123,13 @@ template <class Factory>
 auto make_connection(Factory& factory, Socket socket) {
   std::shared_ptr<ProtocolOf<Factory>> protocol = factory();
   Transport transport = connect_protocol(std::move(socket), protocol);
+  return std::pair(std::move(transport), std::move(protocol));
+}
+
+template <class Factory>
+auto make_pipe_transport(Factory& factory, Descriptor pipe, bool writing) {
+  std::shared_ptr<ProtocolOf<Factory>> protocol = factory();
+  Transport transport = connect_pipe(std::move(pipe), writing, protocol);
   return std::pair(std::move(transport), std::move(protocol));
 }
 
@@ -138,6 +167,22 @@ auto create_connection(Factory&& factory, Socket socket) {
 template <class Factory>
 auto create_unix_connection(Factory&& factory, std::string_view path) {
   return create_connection(std::forward<Factory>(factory), Address::local(path));
+}
+
+/// The same with a pipe's end that is read: loop.connect_read_pipe. A socket and a terminal will do
+/// too. Its end is told by eof_received() and connection_lost(), whatever the first returns. Throws
+/// ValueError for a file.
+template <class Factory>
+auto connect_read_pipe(Factory&& factory, Descriptor pipe) {
+  impl::refuse_null(factory, "connect_read_pipe");
+  return impl::make_pipe_transport(factory, std::move(pipe), false);
+}
+/// With one that is written: loop.connect_write_pipe. connection_lost() is also called if nobody
+/// reads it any more, with a std::system_error if something was unsent.
+template <class Factory>
+auto connect_write_pipe(Factory&& factory, Descriptor pipe) {
+  impl::refuse_null(factory, "connect_write_pipe");
+  return impl::make_pipe_transport(factory, std::move(pipe), true);
 }
 
 /// start_server() with a protocol for each who connects: loop.create_server. close_clients() and

@@ -64,7 +64,8 @@ class JUMPCUT_API BaseTransport {
   std::shared_ptr<impl::TransportState> state_;
 };
 
-/// A connection of a Protocol's: asyncio.Transport.
+/// A connection of a Protocol's: asyncio.Transport. Or a pipe's end: asyncio.ReadTransport or
+/// WriteTransport, for which the calls of the other direction throw RuntimeError.
 class JUMPCUT_API Transport : public BaseTransport {
  public:
   /// None.
@@ -76,8 +77,8 @@ class JUMPCUT_API Transport : public BaseTransport {
   void write(std::string_view data) const;
   /// One after the other, as one.
   void writelines(std::span<const std::string_view> data) const;
-  /// Tells the peer, once all is sent, that no more comes. Reading goes on. Throws
-  /// std::system_error.
+  /// Tells the peer, once all is sent, that no more comes. Reading goes on; a pipe is closed.
+  /// Throws std::system_error.
   void write_eof() const;
 
   /// No data_received() is called until resume_reading(). Nothing if it is so already.
@@ -92,6 +93,8 @@ class JUMPCUT_API Transport : public BaseTransport {
 
  private:
   impl::StreamTransport& stream(const char* call) const;
+  impl::StreamTransport& reader(const char* call) const;
+  impl::StreamTransport& writer(const char* call) const;
 };
 
 /// A datagram socket of a DatagramProtocol's: asyncio.DatagramTransport.

@@ -133,10 +133,7 @@ ssize_t Operation::write_some(iovec* vectors, int count) const noexcept {
     message.msg_iovlen = static_cast<std::size_t>(count);
     return sendmsg(fd(), &message, MSG_NOSIGNAL);
   }
-  NoSigpipe quiet;
-  const ssize_t result = ::writev(fd(), vectors, count);
-  if (result < 0 && errno == EPIPE) quiet.raised();
-  return result;
+  return write_quietly(fd(), vectors, count);
 }
 
 }  // namespace jumpcut::impl

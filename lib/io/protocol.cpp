@@ -2,13 +2,17 @@
 
 #include <jumpcut/cancelled.hpp>
 #include <jumpcut/error.hpp>
+#include <jumpcut/wait_fd.hpp>
 
+#include "base/system_error.hpp"
 #include "io/socket_file.hpp"
 #include "io/transport_state.hpp"
 
+#include <cerrno>
 #include <string>
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 namespace jumpcut {
 
@@ -25,6 +29,9 @@ void Protocol::data_received(std::string_view) {}
 bool Protocol::eof_received() {
   return false;
 }
+
+BufferedProtocol::~BufferedProtocol() = default;
+void BufferedProtocol::data_received(std::string_view) {}
 
 DatagramProtocol::~DatagramProtocol() = default;
 void DatagramProtocol::connection_made(const DatagramTransport&) {}
@@ -81,28 +88,40 @@ StreamTransport& Transport::stream(const char* call) const {
   return static_cast<StreamTransport&>(state(call));
 }
 
+StreamTransport& Transport::reader(const char* call) const {
+  StreamTransport& transport = stream(call);
+  if (transport.kind() != impl::StreamKind::write_pipe) return transport;
+  throw RuntimeError(std::string(call) + ": this transport is a pipe's that is only written");
+}
+
+StreamTransport& Transport::writer(const char* call) const {
+  StreamTransport& transport = stream(call);
+  if (transport.kind() != impl::StreamKind::read_pipe) return transport;
+  throw RuntimeError(std::string(call) + ": this transport is a pipe's that is only read");
+}
+
 void Transport::write(std::string_view data) const {
-  stream("write").write(data);
+  writer("write").write(data);
 }
 
 void Transport::writelines(std::span<const std::string_view> data) const {
-  stream("writelines").writelines(data);
+  writer("writelines").writelines(data);
 }
 
 void Transport::write_eof() const {
-  stream("write_eof").write_eof();
+  writer("write_eof").write_eof();
 }
 
 void Transport::pause_reading() const {
-  stream("pause_reading").pause_reading();
+  reader("pause_reading").pause_reading();
 }
 
 void Transport::resume_reading() const {
-  stream("resume_reading").resume_reading();
+  reader("resume_reading").resume_reading();
 }
 
 bool Transport::is_reading() const {
-  return stream("is_reading").is_reading();
+  return reader("is_reading").is_reading();
 }
 
 void Transport::set_protocol(std::shared_ptr<Protocol> protocol) const {
@@ -144,7 +163,33 @@ void wait_until_made(TransportState& transport) {
 
 Transport connect_protocol(Socket socket, std::shared_ptr<Protocol> protocol) {
   refuse_no_protocol(protocol);
-  const auto state = std::make_shared<StreamTransport>(std::move(socket), std::move(protocol));
+  const auto state =
+      std::make_shared<StreamTransport>(std::move(socket), StreamKind::socket, std::move(protocol));
+  wait_until_made(*state);
+  return Transport(state);
+}
+
+Transport connect_pipe(Descriptor pipe, bool writing, std::shared_ptr<Protocol> protocol) {
+  const char* const call = writing ? "connect_write_pipe" : "connect_read_pipe";
+  refuse_no_protocol(protocol);
+  if (!pipe.is_open()) {
+    throw DescriptorClosed(EBADF, std::generic_category(),
+                           std::string(call) + " on a descriptor that is closed");
+  }
+  struct stat status {};
+  if (fstat(pipe.fd(), &status) != 0) throw_system_error(errno, "%s: fstat", call);
+  if (!S_ISFIFO(status.st_mode) && !S_ISSOCK(status.st_mode) && !S_ISCHR(status.st_mode)) {
+    throw ValueError(std::string(call) +
+                     ": it is neither a pipe nor a socket nor a terminal; for a file there is "
+                     "File");
+  }
+  Stream stream(std::move(pipe));
+  const auto state = std::make_shared<StreamTransport>(
+      std::move(StreamDoor::state(stream, call).socket),
+      writing ? StreamKind::write_pipe : StreamKind::read_pipe, std::move(protocol));
+  // Of a pipe that is written, one is told that nobody reads it any more; of a terminal, what is
+  // typed.
+  if (writing && S_ISCHR(status.st_mode)) state->pause_reading();
   wait_until_made(*state);
   return Transport(state);
 }
@@ -162,8 +207,8 @@ DatagramTransport connect_protocol(Socket socket, const std::optional<Address>& 
 void serve_protocol(Stream& stream, std::shared_ptr<Protocol> protocol) {
   refuse_no_protocol(protocol);
   StreamState& before = StreamDoor::state(stream, "create_server");
-  const auto state =
-      std::make_shared<StreamTransport>(std::move(before.socket), std::move(protocol));
+  const auto state = std::make_shared<StreamTransport>(std::move(before.socket), StreamKind::socket,
+                                                       std::move(protocol));
   before.successor = state;
   state->begin();
   try {

@@ -42,4 +42,11 @@ NoSigpipe::~NoSigpipe() {
   errno = error;
 }
 
+ssize_t write_quietly(int fd, const iovec* vectors, int count) noexcept {
+  NoSigpipe quiet;
+  const ssize_t result = ::writev(fd, vectors, count);
+  if (result < 0 && errno == EPIPE) quiet.raised();
+  return result;
+}
+
 }  // namespace jumpcut::impl

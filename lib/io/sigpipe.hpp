@@ -2,6 +2,9 @@
 
 #pragma once
 
+#include <sys/types.h>
+#include <sys/uio.h>
+
 namespace jumpcut::impl {
 
 /// While it lives, a SIGPIPE that this thread's writes raise is nobody's. The host's handler and
@@ -21,5 +24,8 @@ class NoSigpipe {
   bool was_pending_ = false;
   bool raised_ = false;
 };
+
+/// writev() without the signal.
+ssize_t write_quietly(int fd, const iovec* vectors, int count) noexcept;
 
 }  // namespace jumpcut::impl

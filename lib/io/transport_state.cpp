@@ -6,7 +6,6 @@
 #include "base/check.hpp"
 #include "base/system_error.hpp"
 
-#include <algorithm>
 #include <string>
 #include <system_error>
 #include <unordered_set>
@@ -64,7 +63,7 @@ void TransportState::begin() {
   Transports::of(loop_).all.insert(self);
   loop_.loop.call_soon([self] { self->call_made(); });
   loop_.loop.call_soon([self] {
-    if (self->is_reading()) self->read();
+    if (self->is_reading()) self->watch_reading();
   });
   loop_.loop.call_soon([self] {
     if (!self->made_.done()) self->made_.set_result();
@@ -83,8 +82,7 @@ void TransportState::check_thread(const char* call) const {
                      "call_soon_threadsafe");
 }
 
-/// Has the loop tell of what comes.
-void TransportState::read() {
+void TransportState::watch_reading() {
   try {
     loop_.loop.add_reader(fd_, [self = shared_from_this()] {
       if (!self->is_lost()) self->read_ready();
@@ -95,9 +93,13 @@ void TransportState::read() {
 }
 
 void TransportState::watch_writing() {
-  loop_.loop.add_writer(fd_, [self = shared_from_this()] {
-    if (!self->is_lost()) self->write_ready();
-  });
+  try {
+    loop_.loop.add_writer(fd_, [self = shared_from_this()] {
+      if (!self->is_lost()) self->write_ready();
+    });
+  } catch (const std::exception&) {
+    fail("a transport can't be watched for writing");
+  }
 }
 
 void TransportState::unwatch_reading() {
@@ -117,14 +119,14 @@ void TransportState::pause_reading() {
 void TransportState::resume_reading() {
   if (closing_ || !paused_) return;
   paused_ = false;
-  read();
+  watch_reading();
 }
 
 void TransportState::close() {
   if (std::exchange(closing_, true)) return;
   loop_.loop.remove_reader(fd_);
   if (unsent() != 0) return;
-  ++lost_count_;
+  lost_ = true;
   loop_.loop.call_soon([self = shared_from_this()] { self->lose(nullptr); });
 }
 
@@ -135,7 +137,7 @@ void TransportState::lose_soon(std::exception_ptr error) {
     unwatch_writing();
   }
   if (!std::exchange(closing_, true)) loop_.loop.remove_reader(fd_);
-  ++lost_count_;
+  lost_ = true;
   loop_.loop.call_soon(
       [self = shared_from_this(), error = std::move(error)] { self->lose(error); });
 }
@@ -152,13 +154,13 @@ void TransportState::lose(const std::exception_ptr& error) {
       transport.waiters_.wake_all();
     }
   } losing{*this};
-  lost_count_ = std::max(lost_count_, 1);
+  lost_ = true;
   protocol()->connection_lost(error);
 }
 
 void TransportState::abandon() noexcept {
   closing_ = gone_ = true;
-  lost_count_ = std::max(lost_count_, 1);
+  lost_ = true;
   drop_unsent();
   close_socket();
   drop_protocol();
@@ -189,15 +191,18 @@ void TransportState::fail(const char* message) {
 }
 
 void TransportState::drop_write() {
-  constexpr int patience = 5;
-  if (lost_count_ >= patience) {
+  constexpr int patience = 4;
+  if (dropped_ >= patience) {
     warn("a transport is written to, whose connection is lost; what is written is dropped");
   }
-  ++lost_count_;
+  ++dropped_;
 }
 
 void TransportState::throw_error(const char* call, int error, const Address* peer) const {
   const Address& other = peer == nullptr ? peer_ : *peer;
+  if (other.family() == AddressFamily::none) {
+    throw_system_error(error, "%s on descriptor %d", call, fd_);
+  }
   throw_system_error(error, "%s on descriptor %d, peer %s", call, fd_, other.to_string().c_str());
 }
 

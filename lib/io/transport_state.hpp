@@ -12,6 +12,7 @@
 #include "loop/loop_state.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -64,6 +65,8 @@ class TransportState : public std::enable_shared_from_this<TransportState> {
   virtual BaseProtocol* protocol() const noexcept = 0;
   virtual void drop_protocol() noexcept = 0;
 
+  /// Has the loop tell of what comes.
+  void watch_reading();
   void unwatch_reading();
   void watch_writing();
   void unwatch_writing();
@@ -76,12 +79,11 @@ class TransportState : public std::enable_shared_from_this<TransportState> {
   void pause_protocol();
   void resume_protocol();
   /// connection_lost() is to come, or came. What is written now goes nowhere.
-  bool is_lost() const noexcept { return lost_count_ > 0; }
+  bool is_lost() const noexcept { return lost_; }
   void drop_write();
   [[noreturn]] void throw_error(const char* call, int error, const Address* peer = nullptr) const;
 
  private:
-  void read();
   void close_socket() noexcept;
 
   LoopState& loop_;
@@ -93,22 +95,31 @@ class TransportState : public std::enable_shared_from_this<TransportState> {
   Waiters waiters_{"transport"};  // for the end
   std::size_t high_ = std::size_t{64} * 1024;
   std::size_t low_ = std::size_t{16} * 1024;
-  int lost_count_ = 0;  // 1, and the writes that came after
+  int dropped_ = 0;  // writes that came too late
+  bool lost_ = false;
   bool closing_ = false;
   bool paused_ = false;
   bool protocol_paused_ = false;
   bool gone_ = false;  // connection_lost() was called
 };
 
+enum class StreamKind : std::uint8_t { socket, read_pipe, write_pipe };
+
 class StreamTransport final : public TransportState, public StreamSuccessor {
  public:
-  StreamTransport(Socket socket, std::shared_ptr<Protocol> protocol)
-      : TransportState(std::move(socket)), protocol_(std::move(protocol)) {}
+  StreamTransport(Socket socket, StreamKind kind, std::shared_ptr<Protocol> protocol)
+      : TransportState(std::move(socket)), kind_(kind) {
+    set_protocol(std::move(protocol));
+  }
 
+  StreamKind kind() const noexcept { return kind_; }
   void write(std::string_view data);
   void writelines(std::span<const std::string_view> data);
   void write_eof();
-  void set_protocol(std::shared_ptr<Protocol> protocol) { protocol_ = std::move(protocol); }
+  void set_protocol(std::shared_ptr<Protocol> protocol) {
+    protocol_ = std::move(protocol);
+    buffered_ = dynamic_cast<BufferedProtocol*>(protocol_.get());
+  }
   const std::shared_ptr<Protocol>& get_protocol() const noexcept { return protocol_; }
   std::size_t unsent() const noexcept override { return unsent_.size(); }
 
@@ -122,11 +133,15 @@ class StreamTransport final : public TransportState, public StreamSuccessor {
   void drop_unsent() noexcept override { unsent_.clear(); }
   BaseProtocol* protocol() const noexcept override { return protocol_.get(); }
   void drop_protocol() noexcept override { protocol_.reset(); }
-  std::size_t send(std::span<const std::string_view> data) const;
+  void tell_data(std::span<char> room, std::size_t size);
   void receive_end();
+  void lose_pipe();
+  std::size_t send(std::span<const std::string_view> data) const;
   void shut_down() const;
 
+  const StreamKind kind_;
   std::shared_ptr<Protocol> protocol_;
+  BufferedProtocol* buffered_ = nullptr;  // the same, if it is one
   ByteQueue unsent_;
   bool eof_ = false;  // write_eof() was called
 };

@@ -1,8 +1,10 @@
 // What transports read and write, and what they tell their protocols of it.
 
 #include <jumpcut/error.hpp>
+#include <jumpcut/loop.hpp>
 
 #include "io/buffers.hpp"
+#include "io/sigpipe.hpp"
 #include "io/transport_state.hpp"
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 namespace jumpcut::impl {
 
@@ -36,6 +39,14 @@ std::span<char> transport_room() {
   return {room.get(), size};
 }
 
+/// Where a BufferedProtocol wants it.
+std::span<char> buffer_of(BufferedProtocol& protocol) {
+  constexpr std::ptrdiff_t unknown = -1;
+  const std::span<char> room = protocol.get_buffer(unknown);
+  if (room.empty()) throw RuntimeError("get_buffer() returned an empty buffer");
+  return room;
+}
+
 }  // namespace
 
 void StreamTransport::call_made() {
@@ -44,49 +55,85 @@ void StreamTransport::call_made() {
 }
 
 void StreamTransport::read_ready() {
+  if (kind_ == StreamKind::write_pipe) return lose_pipe();
   const auto held = protocol_;  // it may be replaced meanwhile
-  const std::span<char> room = transport_room();
-  const ssize_t size = uninterrupted([&] { return ::recv(fd(), room.data(), room.size(), 0); });
+  std::span<char> room;
+  try {
+    room = buffered_ != nullptr ? buffer_of(*buffered_) : transport_room();
+  } catch (...) {
+    return fail("protocol.get_buffer() failed, and its transport is closed");
+  }
+  if (is_lost()) return;  // get_buffer() closed it
+  const ssize_t size = uninterrupted([&] {
+    return kind_ == StreamKind::socket ? ::recv(fd(), room.data(), room.size(), 0)
+                                       : ::read(fd(), room.data(), room.size());
+  });
   if (size < 0) {
     if (would_wait(errno)) return;
     try {
-      throw_error("recv", errno);
+      throw_error(kind_ == StreamKind::socket ? "recv" : "read", errno);
     } catch (...) {
       return fail("reading from a transport failed");
     }
   }
   if (size == 0) return receive_end();
+  tell_data(room, static_cast<std::size_t>(size));
+}
+
+void StreamTransport::tell_data(std::span<char> room, std::size_t size) {
+  const auto tell = [&] {
+    if (buffered_ != nullptr) return buffered_->buffer_updated(size);
+    protocol_->data_received({room.data(), size});
+  };
+  const auto held = protocol_;
+  // What such a call throws the loop reports, and the pipe goes on.
+  if (kind_ == StreamKind::read_pipe) return tell();
   try {
-    held->data_received({room.data(), static_cast<std::size_t>(size)});
+    tell();
   } catch (...) {
-    fail("protocol.data_received() failed, and its transport is closed");
+    fail(buffered_ != nullptr ? "protocol.buffer_updated() failed, and its transport is closed"
+                              : "protocol.data_received() failed, and its transport is closed");
+  }
+}
+
+/// Nobody reads what is written to a pipe any more.
+void StreamTransport::lose_pipe() {
+  if (unsent_.size() == 0) return close();
+  try {
+    throw_error("write", EPIPE);
+  } catch (...) {
+    lose_soon(std::current_exception());
   }
 }
 
 void StreamTransport::receive_end() {
   const auto held = protocol_;
-  bool stays = false;
+  if (kind_ == StreamKind::read_pipe) {
+    unwatch_reading();
+    get_running_loop().call_soon([held] { held->eof_received(); });
+    return close();
+  }
   try {
-    stays = held->eof_received();
+    if (held->eof_received()) return unwatch_reading();
   } catch (...) {
     return fail("protocol.eof_received() failed, and its transport is closed");
   }
-  if (stays) {
-    unwatch_reading();
-  } else {
-    close();
-  }
+  close();
 }
 
 /// How much was sent; 0 if there is no room.
 std::size_t StreamTransport::send(std::span<const std::string_view> data) const {
   Vectors vectors(data);
-  msghdr message{};
-  message.msg_iov = vectors.data();
-  message.msg_iovlen = static_cast<std::size_t>(vectors.size());
-  const ssize_t sent = uninterrupted([&] { return ::sendmsg(fd(), &message, MSG_NOSIGNAL); });
+  const auto write = [&] {
+    if (kind_ != StreamKind::socket) return write_quietly(fd(), vectors.data(), vectors.size());
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = static_cast<std::size_t>(vectors.size());
+    return ::sendmsg(fd(), &message, MSG_NOSIGNAL);
+  };
+  const ssize_t sent = uninterrupted(write);
   if (sent >= 0) return static_cast<std::size_t>(sent);
-  if (!would_wait(errno)) throw_error("send", errno);
+  if (!would_wait(errno)) throw_error(kind_ == StreamKind::socket ? "send" : "write", errno);
   return 0;
 }
 
@@ -97,7 +144,7 @@ void StreamTransport::write(std::string_view data) {
 void StreamTransport::writelines(std::span<const std::string_view> data) {
   if (eof_) throw RuntimeError("write: it is after write_eof()");
   if (std::all_of(data.begin(), data.end(), [](auto part) { return part.empty(); })) return;
-  if (is_lost()) return drop_write();
+  if (is_lost() || (kind_ != StreamKind::socket && is_closing())) return drop_write();
   std::size_t sent = 0;
   const bool at_once = unsent_.size() == 0;
   if (at_once) {
@@ -128,16 +175,17 @@ void StreamTransport::write_ready() {
   }
   resume_protocol();  // which may write more, or abort
   if (unsent_.size() != 0 || is_lost()) return;
-  unwatch_writing();
-  if (is_closing()) return lose(nullptr);
   try {
-    if (eof_) shut_down();
+    unwatch_writing();
+    if (eof_ && !is_closing()) shut_down();
   } catch (...) {
-    fail("writing to a transport failed");
+    return fail("writing to a transport failed");
   }
+  if (is_closing()) lose(nullptr);
 }
 
 void StreamTransport::write_eof() {
+  if (kind_ != StreamKind::socket) return close();  // a pipe has no other direction
   if (is_closing() || std::exchange(eof_, true)) return;
   if (unsent_.size() == 0) shut_down();
 }
@@ -219,7 +267,11 @@ void DatagramTransportState::write_ready() {
   }
   resume_protocol();
   if (!unsent_.empty() || is_lost()) return;
-  unwatch_writing();
+  try {
+    unwatch_writing();
+  } catch (...) {
+    return fail("writing to a transport failed");
+  }
   if (is_closing()) lose(nullptr);
 }
 

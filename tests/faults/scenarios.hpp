@@ -36,5 +36,6 @@ void a_loop_pool();
 void a_pool_server();
 void transports();
 void datagram_transports();
+void pipe_transports();
 
 }  // namespace faults

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "scenario.hpp"
 
@@ -56,12 +57,14 @@ class EchoProtocol final : public jumpcut::Protocol {
   jumpcut::Transport transport_;
 };
 
-/// Says so much, and then that this is all.
+/// Says so much, and then that this is all, or leaves that to others.
 class TalkProtocol final : public jumpcut::Protocol {
  public:
-  explicit TalkProtocol(std::string said) : said_(std::move(said)) {}
+  explicit TalkProtocol(std::string said, bool says_it = true)
+      : said_(std::move(said)), says_it_(says_it) {}
 
   void connection_made(const jumpcut::Transport& transport) override {
+    if (!says_it_) return;
     transport.write(said_);
     try {
       transport.write_eof();
@@ -82,6 +85,7 @@ class TalkProtocol final : public jumpcut::Protocol {
 
  private:
   const std::string said_;
+  const bool says_it_;
   std::string heard_;
   Future<> lost_;
 };
@@ -186,7 +190,7 @@ void transports() {
   in_loop([] {
     jumpcut::Server server =
         jumpcut::create_server([] { return std::make_shared<EchoProtocol>(); }, "127.0.0.1", 0);
-    for (const std::size_t size : {10u, 300'000u}) {
+    for (const std::size_t size : {10u, 4'000'000u}) {
       const auto talk = jumpcut::create_connection(
           [&] { return std::make_shared<TalkProtocol>(std::string(size, 'x')); },
           server.addresses().front());
@@ -214,6 +218,21 @@ void datagram_transports() {
     const Closing client{endpoint(false, {.remote = where}).first};
     client.transport.sendto("datagram");
     told.wait();
+  });
+}
+
+void pipe_transports() {
+  in_loop([] {
+    jumpcut::PipeEnds ends = jumpcut::make_pipe();
+    const auto talk = [](std::size_t size) {
+      return [size] { return std::make_shared<TalkProtocol>(std::string(size, 'x'), false); };
+    };
+    const auto reader = jumpcut::connect_read_pipe(talk(200'000), std::move(ends.reader));
+    const auto writer = jumpcut::connect_write_pipe(talk(0), std::move(ends.writer));
+    writer.first.write(std::string(200'000, 'x'));
+    writer.first.write_eof();
+    writer.second->wait();
+    reader.second->wait();
   });
 }
 
