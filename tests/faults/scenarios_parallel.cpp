@@ -93,7 +93,8 @@ class TalkProtocol final : public jumpcut::Protocol {
 /// One end answers, the other one is answered.
 class DatagramTalk final : public jumpcut::DatagramProtocol {
  public:
-  DatagramTalk(jumpcut::Event& told, bool answers) : told_(told), answers_(answers) {}
+  DatagramTalk(std::shared_ptr<jumpcut::Event> told, bool answers)
+      : told_(std::move(told)), answers_(answers) {}
 
   void connection_made(const jumpcut::DatagramTransport& transport) override {
     transport_ = transport;
@@ -101,20 +102,20 @@ class DatagramTalk final : public jumpcut::DatagramProtocol {
   void datagram_received(std::string_view data, const jumpcut::Address& from) override {
     if (answers_) return transport_.sendto(data, from);
     expect(data == "datagram", "a datagram comes back whole");
-    told_.set();
+    told_->set();
   }
   /// Then none comes back.
   void error_received(const std::exception_ptr& error) override {
     note_error(error);
-    told_.set();
+    told_->set();
   }
   void connection_lost(const std::exception_ptr& error) override {
     note_error(error);
-    told_.set();
+    told_->set();
   }
 
  private:
-  jumpcut::Event& told_;
+  const std::shared_ptr<jumpcut::Event> told_;  // which outlives the scenario's body
   const bool answers_;
   jumpcut::DatagramTransport transport_;
 };
@@ -203,7 +204,7 @@ void transports() {
 
 void datagram_transports() {
   in_loop([] {
-    jumpcut::Event told;
+    const auto told = std::make_shared<jumpcut::Event>();
     const auto endpoint = [&](bool answers, const jumpcut::DatagramOptions& options) {
       return jumpcut::create_datagram_endpoint(
           [&] { return std::make_shared<DatagramTalk>(told, answers); }, options);
@@ -217,7 +218,7 @@ void datagram_transports() {
     if (where.family() == jumpcut::AddressFamily::none) return;  // that call failed
     const Closing client{endpoint(false, {.remote = where}).first};
     client.transport.sendto("datagram");
-    told.wait();
+    told->wait();
   });
 }
 
