@@ -12,10 +12,9 @@
 
 #include <sys/types.h>
 
-/// The first of the cores that this process may use: for the server, and for the client too. On a
-/// core of his own a client now and then is quick enough to fall asleep between two answers; then
-/// the server pays for waking him, and the same server's request takes 3.6 us in one run and 4.6 in
-/// the next.
+/// The first of the cores that this process may use: for the server, and for the client too. On
+/// two cores the same server's request takes 3.6 us in one run and 4.6 in the next, by which of the
+/// two happens to be the slower one.
 int core_for_both();
 /// The calling thread runs there from now on; -1: where it could when the program started.
 void run_on_core(int core);

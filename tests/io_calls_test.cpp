@@ -3,12 +3,14 @@
 
 #include <jumpcut/jumpcut.hpp>
 
+#include <cstdarg>
 #include <cstddef>
 #include <string>
 
 #include <dlfcn.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -42,6 +44,18 @@ ssize_t send(int fd, const void* data, std::size_t size, int flags) {
   static auto* const real = original<ssize_t(int, const void*, std::size_t, int)>("send");
   ++calls.send;
   return real(fd, data, size, flags);
+}
+/// By which the same are called, but for sanitizers.
+long syscall(long number, ...) noexcept {
+  static auto* const real = original<long(long, ...)>("syscall");
+  std::va_list arguments;
+  va_start(arguments, number);
+  long all[6];
+  for (long& one : all) one = va_arg(arguments, long);
+  va_end(arguments);
+  if (number == SYS_read) ++calls.read;
+  if (number == SYS_sendto) ++calls.send;
+  return real(number, all[0], all[1], all[2], all[3], all[4], all[5]);
 }
 int epoll_ctl(int epoll, int what, int fd, epoll_event* event) noexcept {
   static auto* const real = original<int(int, int, int, epoll_event*)>("epoll_ctl");

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <arpa/inet.h>
@@ -134,10 +135,12 @@ struct Served {
 
   void serve(jumpcut::Stream& stream) {
     most = std::max(most, ++now);
+    bool spoke = false;
     for (std::string data; !(data = stream.read(4096)).empty();) {
       stream.write(data);
       bytes += data.size();
-      if (bytes == std::uint64_t{all} * sizeof(Message)) everybody_spoke.set();
+      // Some have said all before others are accepted. They stay until the last has heard all.
+      if (!std::exchange(spoke, true) && ++spoken == all) everybody_spoke.set();
     }
     --now;
   }
@@ -145,6 +148,7 @@ struct Served {
   const std::uint32_t all;
   std::uint32_t now = 0;
   std::uint32_t most = 0;
+  std::uint32_t spoken = 0;
   std::uint64_t bytes = 0;
   jumpcut::Event everybody_spoke;
 };

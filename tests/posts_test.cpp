@@ -55,8 +55,8 @@ TEST_CASE("no post is lost or overtakes another of its thread, while the loop sl
   });
   CHECK(taken == posts / producers * producers);
   CHECK(reordered == 0);
-  // Of nine threads on few processors an emulator may always have one that posts.
-  if (!EMULATED) CHECK(polls > 10);
+  // Of nine threads on few processors one may always post, where each instruction takes long.
+  if (!EMULATED && !sanitized) CHECK(polls > 10);
 }
 
 TEST_CASE("each post wakes a loop that sleeps") {

@@ -18,7 +18,7 @@ namespace {
 
 jumpcut::Stream open(const std::string& where) {
   if (where.starts_with('/')) return jumpcut::open_unix_connection(where);
-  return jumpcut::open_connection("localhost", static_cast<std::uint16_t>(std::stoi(where)));
+  return jumpcut::open_connection("127.0.0.1", static_cast<std::uint16_t>(std::stoi(where)));
 }
 
 /// Its value, or "".

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -69,6 +70,70 @@ TEST_CASE("read returns what has come, up to so much, and nothing at the end") {
     CHECK(stream.read(100).empty());
     CHECK(stream.at_eof());
     CHECK(stream.read(100).empty());
+  });
+}
+
+TEST_CASE("read_into puts what has come into memory of the caller's, and needs none") {
+  run([] {
+    auto [stream, peer] = both();
+    std::array<char, 8> room{};
+    const auto next = [&, &stream = stream] {
+      return std::string(room.data(), stream.read_into(room));
+    };
+    peer.send("line\nhello");
+    CHECK(stream.read_line() == "line\n");
+    CHECK(std::string(room.data(), stream.read_into(std::span(room).first(2))) == "he");
+    CHECK(stream.read_into({}) == 0);
+    CHECK(!stream.at_eof());
+    CHECK(next() == "llo");
+    auto reader = create_task(next);
+    sleep(0s);
+    CHECK_THROWS_WITH(next(), Contains("read_into: another task waits"));
+    peer.send("more than it takes");
+    CHECK(await(reader) == "more tha");
+    CHECK(next() == "n it tak");
+    CHECK(stream.read(100) == "es");
+
+    room.fill('-');
+    reader = create_task(next);
+    sleep(0s);
+    reader.cancel();
+    CHECK_THROWS_AS(await(reader), Cancelled);
+    peer.send("kept");
+    CHECK(std::string_view(room.data(), room.size()) == "--------");
+    CHECK(next() == "kept");
+
+    peer.close();
+    CHECK(next().empty());
+    CHECK(stream.at_eof());
+    CHECK(next().empty());
+  });
+}
+
+TEST_CASE("read_into of a pipe, of a stream that is closed meanwhile, and of one that is reset") {
+  run([] {
+    std::array<char, 8> room{};
+    auto [end, writer] = jumpcut::make_pipe();
+    Stream reading(std::move(end));
+    writer.write("pipe");
+    writer.close();
+    CHECK(reading.read_into(room) == 4);
+    CHECK(reading.read_into(room) == 0);
+
+    auto [stream, peer] = both();
+    auto reader = create_task([&, &stream = stream] { return stream.read_into(room); });
+    sleep(0s);
+    stream.close();
+    CHECK(await(reader) == 0);
+
+    auto [client, server] = connection();
+    Stream reset(std::move(client));
+    const linger none{1, 0};
+    REQUIRE(setsockopt(server.fd(), SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
+    server.close();
+    std::string text;
+    CHECK(error_of([&] { reset.read_into(room); }, &text) == ECONNRESET);
+    CHECK_THAT(text, Contains("read_into on descriptor"));
   });
 }
 
@@ -217,6 +282,70 @@ TEST_CASE("read_line takes lines, the last without its end, and drops those that
     CHECK(stream.read_line() == "last");
     CHECK(stream.read_line().empty());
     CHECK(stream.at_eof());
+  });
+}
+
+TEST_CASE("read_until_into and read_line_into use a string's memory again") {
+  run([] {
+    StreamOptions options;
+    options.limit = 40;
+    auto [stream, peer] = both(options);
+    std::string text(30, '-');
+    const char* const memory = text.data();
+    peer.send("one<end>two<en");
+    stream.read_until_into(text, "<end>");
+    CHECK(text == "one<end>");
+    auto reader = create_task([&, &stream = stream] { stream.read_until_into(text, "<end>"); });
+    sleep(0s);
+    CHECK_THROWS_WITH(stream.read_line_into(text), Contains("read_line_into: another task"));
+    reader.cancel();
+    CHECK_THROWS_AS(await(reader), Cancelled);
+    CHECK(text == "one<end>");  // nothing is put there before it returns
+    peer.send("d>line\n\nlast");
+    stream.read_until_into(text, "<end>");
+    CHECK(text == "two<end>");
+    CHECK(stream.read_line_into(text));
+    CHECK(text == "line\n");
+    CHECK(stream.read_line_into(text));
+    CHECK(text == "\n");
+    CHECK(text.data() == memory);
+    CHECK_THROWS_WITH(stream.read_until_into(text, ""), Contains("read_until_into: a separator"));
+    peer.close();
+    CHECK(stream.read_line_into(text));
+    CHECK(text == "last");
+    CHECK_FALSE(stream.read_line_into(text));
+    CHECK(text.empty());
+    CHECK_THROWS_AS(stream.read_until_into(text), IncompleteReadError);
+    CHECK_THROWS_WITH(Stream().read_line_into(text), Contains("read_line_into on a stream that"));
+
+    auto [long_one, long_peer] = with(std::string(50, 'x') + "\ny\n", options);
+    CHECK_THROWS_WITH(long_one.read_line_into(text),
+                      Contains("read_line_into: ") && Contains("limit"));
+    CHECK(long_one.read_line_into(text));
+    CHECK(text == "y\n");
+  });
+}
+
+TEST_CASE("a separator is found wherever it is, for all short texts over three letters") {
+  // Against the standard library's find(), with each text sent at once and cut in two.
+  std::vector<std::string> words{""};
+  for (std::size_t i = 0; words[i].size() < 6; ++i) {
+    for (const char letter : {'a', 'b', 'c'}) words.push_back(words[i] + letter);
+  }
+  run([&] {
+    auto [stream, peer] = both();
+    for (const std::string separator : {"a", "ab", "aa", "aba", "abc", "aabb"}) {
+      for (const std::string& word : words) {
+        const std::string text = word + '/' + separator;
+        const std::size_t cut = word.size() / 2;
+        auto reader = create_task([&, &stream = stream] { return stream.read_until(separator); });
+        if (cut > 0) peer.send(text.substr(0, cut)), sleep(0s), sleep(0s);
+        peer.send(text.substr(cut));
+        const std::string found = await(reader);
+        REQUIRE(found == text.substr(0, text.find(separator) + separator.size()));
+        if (found != text) stream.read_exactly(text.size() - found.size());
+      }
+    }
   });
 }
 

@@ -1,6 +1,8 @@
 // How many system calls a request costs a server: as many as one makes who writes the loop around
 // epoll by hand. All that the loop's thread makes are counted, by ptrace. The clients are the
-// tracer, and speak while the server is about to wait, so the counts are the same each time.
+// tracer, and speak while the server is about to wait, so the counts are the same each time. They
+// are connected by Unix sockets, where what is sent has arrived when the call returns: TCP may hold
+// it back for a moment even on loopback, as where its congestion control paces what is sent (BBR).
 
 #include <jumpcut/jumpcut.hpp>
 
@@ -8,17 +10,18 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,32 +31,30 @@ namespace {
 
 constexpr std::size_t message_size = 64;
 
-void announce(int to, std::uint16_t port) {
-  if (write(to, &port, sizeof port) != sizeof port) _exit(1);
+/// Where the server listens: named after the test's process.
+sockaddr_un listening_address(pid_t test) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::snprintf(address.sun_path, sizeof address.sun_path, "/tmp/jumpcut-calls-%d", test);
+  return address;
 }
 
-void serve_by_jumpcut(int announce_to) {
+void serve_by_jumpcut(const sockaddr_un& address) {
   jumpcut::run([&] {
-    jumpcut::Server server = jumpcut::start_server(
+    jumpcut::Server server = jumpcut::start_unix_server(
         [](jumpcut::Stream& stream) {
           for (std::string data; !(data = stream.read(4096)).empty();) stream.write(data);
         },
-        "127.0.0.1", 0);
-    announce(announce_to, server.addresses().front().port());
+        address.sun_path);
     server.serve_forever();
   });
 }
 
 /// No less than it takes as long as all goes well, which it does here.
-void serve_by_hand(int announce_to) {
-  const int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  auto* where = reinterpret_cast<sockaddr*>(&address);
-  socklen_t size = sizeof address;
-  if (bind(listener, where, size) != 0 || listen(listener, 100) != 0) _exit(1);
-  getsockname(listener, where, &size);
+void serve_by_hand(const sockaddr_un& address) {
+  const int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  auto* where = reinterpret_cast<const sockaddr*>(&address);
+  if (bind(listener, where, sizeof address) != 0 || listen(listener, 100) != 0) _exit(1);
   const int epoll = epoll_create1(0);
   const auto watch = [&](int fd) {
     epoll_event event{};
@@ -62,7 +63,6 @@ void serve_by_hand(int announce_to) {
     epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
   };
   watch(listener);
-  announce(announce_to, ntohs(address.sin_port));
   std::array<epoll_event, 256> events;
   std::array<char, 4096> room;
   for (;;) {
@@ -81,14 +81,10 @@ void serve_by_hand(int announce_to) {
 
 class Clients {
  public:
-  Clients(std::uint16_t port, int count) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  Clients(const sockaddr_un& address, int count) {
     for (int i = 0; i < count; ++i) {
-      const int fd = sockets_.emplace_back(socket(AF_INET, SOCK_STREAM, 0));
-      REQUIRE(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+      const int fd = sockets_.emplace_back(socket(AF_UNIX, SOCK_STREAM, 0));
+      REQUIRE(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     }
     speak();
   }
@@ -162,14 +158,16 @@ bool run_to_next_call(pid_t process, std::uint64_t& call) {
 }
 
 /// What the server's thread calls while each of so many clients makes so many requests.
-Counts calls_of(void (*serve)(int), int connections, int rounds) {
-  std::array<int, 2> ends{};
-  REQUIRE(pipe(ends.data()) == 0);
+Counts calls_of(void (*serve)(const sockaddr_un&), int connections, int rounds) {
+  const sockaddr_un address = listening_address(getpid());
   const pid_t process = fork();
   if (process == 0) {
     if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) _exit(77);
+    // Where the tracer is kept waiting for long, the watchdog would rest, or ask what takes so
+    // long.
+    setenv("JUMPCUT_WATCHDOG", "off", 1);
     raise(SIGSTOP);
-    serve(ends[1]);
+    serve(address);
     _exit(0);
   }
   int status = 0;
@@ -185,9 +183,7 @@ Counts calls_of(void (*serve)(int), int connections, int rounds) {
     if (round >= warm_up) count(counts, call);
     if (!is_wait(call)) continue;
     if (clients == nullptr) {
-      std::uint16_t port = 0;
-      REQUIRE(read(ends[0], &port, sizeof port) == sizeof port);
-      clients = std::make_unique<Clients>(port, connections);
+      clients = std::make_unique<Clients>(address, connections);
     } else if (clients->hear()) {
       clients->speak();
       ++round;
@@ -195,7 +191,7 @@ Counts calls_of(void (*serve)(int), int connections, int rounds) {
   }
   kill(process, SIGKILL);
   waitpid(process, &status, 0);
-  for (const int end : ends) close(end);
+  unlink(address.sun_path);
   return counts;
 }
 

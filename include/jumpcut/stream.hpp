@@ -85,6 +85,9 @@ class JUMPCUT_API Stream {
 
   /// Waits until something has come, and returns up to so much of it; "" at the end.
   std::string read(std::size_t most);
+  /// The same into memory of the caller's; returns how much that is, 0 at the end. It takes no
+  /// memory of its own, and nothing is put there before it is about to return.
+  std::size_t read_into(std::span<char> buffer);
   /// Returns once the peer sends no more: all until then.
   std::string read();
   /// Returns once so much has come. Throws IncompleteReadError.
@@ -94,9 +97,13 @@ class JUMPCUT_API Stream {
   std::string read_until(std::string_view separator = "\n");
   /// The same with the first of several; of two that end at the same place the longer.
   std::string read_until(std::span<const std::string_view> separators);
+  /// The same into a string of the caller's, whose memory it uses again.
+  void read_until_into(std::string& text, std::string_view separator = "\n");
   /// Returns once a line has come, with its "\n", which the last may not have; "" at the end.
   /// Throws ValueError for one that is longer than the limit, which is then dropped.
   std::string read_line();
+  /// The same into a string of the caller's, whose memory it uses again; false at the end.
+  bool read_line_into(std::string& line);
   /// The peer sends no more, and all that came is read.
   bool at_eof() const noexcept;
 
@@ -140,6 +147,7 @@ class JUMPCUT_API Stream {
   Stream(Socket socket, bool pipe, const StreamOptions& options);
   impl::StreamState& state(const char* call) const;
   [[noreturn]] static void refuse(const char* call);
+  void take_line(std::string& line, const char* call);
   void dismiss() noexcept;
 
   impl::StreamState* state_ = nullptr;
@@ -150,10 +158,10 @@ class Stream::LineIterator {
   using difference_type = std::ptrdiff_t;
   using value_type = std::string;
 
-  explicit LineIterator(Stream& stream) : stream_(&stream), line_(stream.read_line()) {}
+  explicit LineIterator(Stream& stream) : stream_(&stream) { ++*this; }
   std::string& operator*() noexcept { return line_; }
   LineIterator& operator++() {
-    line_ = stream_->read_line();
+    stream_->read_line_into(line_);
     return *this;
   }
   void operator++(int) { ++*this; }

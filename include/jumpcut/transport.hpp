@@ -4,6 +4,8 @@
 #include <jumpcut/impl/export.hpp>
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
@@ -23,7 +25,7 @@ class TransportState;
 /// What Transport and DatagramTransport have in common: asyncio.BaseTransport. A reference; copies
 /// refer to the same one, and the loop keeps it until connection_lost() has been called. Its loop's
 /// thread's: all but the constructors throw RuntimeError on others, and where it refers to none.
-/// Nothing waits.
+/// Nothing waits but sendfile().
 class JUMPCUT_API BaseTransport {
  public:
   /// None.
@@ -80,6 +82,13 @@ class JUMPCUT_API Transport : public BaseTransport {
   /// Tells the peer, once all is sent, that no more comes. Reading goes on; a pipe is closed.
   /// Throws std::system_error.
   void write_eof() const;
+
+  /// Sends a regular file from `offset` on, up to so many bytes, after all that is unsent, and
+  /// returns how many there were: loop.sendfile. The file's position stays. Waits; meanwhile
+  /// nothing is read, and write() throws RuntimeError. Throws std::system_error; DescriptorClosed
+  /// if the connection is lost meanwhile; RuntimeError of a transport that is closed or a pipe's.
+  std::size_t sendfile(int file, std::uint64_t offset = 0,
+                       std::size_t most = std::numeric_limits<std::size_t>::max()) const;
 
   /// No data_received() is called until resume_reading(). Nothing if it is so already.
   void pause_reading() const;

@@ -2,25 +2,13 @@
 
 #include "base/sanitizers.hpp"
 
+#include <linux/close_range.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-// Newer than some systems' headers, but the same everywhere.
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438
-#endif
 
 namespace jumpcut::impl {
 
 namespace {
-
-constexpr unsigned unshare = 2;  // CLOSE_RANGE_UNSHARE
 
 thread_local bool left = false;
 
@@ -41,13 +29,13 @@ void leave_descriptors() noexcept {
   const int copy = copy_of_standard_error();
   if (copy < 0) return;
   close(copy);
-  left = syscall(SYS_close_range, 0u, ~0u, unshare) == 0;
+  left = close_range(0, ~0u, CLOSE_RANGE_UNSHARE) == 0;
 }
 
 BorrowedStandardError::BorrowedStandardError() noexcept {
   if (!left) return;
   const int copy = copy_of_standard_error();
-  if (copy < 0 || copy == STDERR_FILENO) return;  // it is closed, or in its place
+  if (copy < 0) return;  // it is closed
   dup2(copy, STDERR_FILENO);
   close(copy);
 }

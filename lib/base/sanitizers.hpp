@@ -87,7 +87,8 @@ inline constexpr int own_threads = 1;
 inline constexpr int own_threads = 0;
 #endif
 
-/// The bounds of the thread's own stack; some microseconds the first time.
+/// The bounds of the thread's own stack, or none if they can't be had; some microseconds the first
+/// time.
 const ToolStack& thread_stack() noexcept;
 
 /// The stack that was left last on this thread, not for good.

@@ -78,10 +78,10 @@ LoopPoolState::LoopPoolState(LoopPoolOptions wanted)
 void LoopPoolState::start() {
   std::exception_ptr error;
   try {
+    threads_.reserve(loops.size());
     for (const auto& loop : loops) {
       const std::lock_guard lock(mutex_);
       const std::string name = options.name + "-" + std::to_string(loop->number);
-      threads_.reserve(loops.size());
       threads_.push_back(start_thread("LoopPool", "loop", name,
                                       [self = shared_from_this(), &one = *loop] { one.work(); }));
       ++running_;

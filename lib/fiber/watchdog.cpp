@@ -103,9 +103,9 @@ class Watchdog {
         &thread, &attributes,
         [](void*) -> void* {
           const OwnThread own;
+          leave_descriptors();  // for which it opens two: before the loop goes on
           instance().is_counted_ = true;
           instance().is_counted_.notify_one();
-          leave_descriptors();
           instance().run();
         },
         nullptr);

@@ -4,6 +4,7 @@
 
 #include "base/check.hpp"
 #include "base/system_error.hpp"
+#include "io/bare_calls.hpp"
 #include "io/buffers.hpp"
 #include "io/descriptor_state.hpp"
 #include "io/sigpipe.hpp"
@@ -80,8 +81,7 @@ std::string Descriptor::read(std::size_t most) {
 
 std::size_t Descriptor::read_into(std::span<char> buffer) {
   const Operation operation(*this, "read");
-  return operation.run(PollEvent::readable,
-                       [&](int fd) { return ::read(fd, buffer.data(), buffer.size()); });
+  return operation.run(PollEvent::readable, [&](int fd) { return impl::read_bare(fd, buffer); });
 }
 
 std::size_t Descriptor::readv(std::span<const std::span<char>> buffers) {

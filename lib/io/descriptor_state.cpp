@@ -99,13 +99,13 @@ void DescriptorState::bind(LoopState& loop, const char* call) {
   owner_ = watched.generation;
 }
 
-[[gnu::hot]] void DescriptorState::wait(LoopState& loop, TaskBase& task, const char* call,
-                                        std::uint32_t ready, TimePoint deadline) {
+[[gnu::hot]] void DescriptorState::wait(LoopState& loop, const char* call, std::uint32_t ready,
+                                        TimePoint deadline) {
   if (descriptors_ != loop.descriptors) [[unlikely]]
     bind(loop, call);
   if (watched_->generation != owner_) [[unlikely]]
     throw_closed(call);  // not by us
-  DescriptorWait one(task, call, ready);
+  DescriptorWait one(*loop.space, call, ready);
   if (deadline != TimePoint::max()) [[unlikely]] {
     wait_until(loop, one, deadline);
   } else {
@@ -113,6 +113,7 @@ void DescriptorState::bind(LoopState& loop, const char* call) {
   }
   if (one.was_closed()) [[unlikely]]
     throw_closed(call);
+  this_core->prefetch_next_stack();
 }
 
 void DescriptorState::wait_until(LoopState& loop, DescriptorWait& one, TimePoint deadline) {

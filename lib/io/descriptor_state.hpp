@@ -7,6 +7,7 @@
 #include <jumpcut/descriptor.hpp>
 #include <jumpcut/impl/task_base.hpp>
 
+#include "io/bare_calls.hpp"
 #include "loop/loop_state.hpp"
 
 #include <cerrno>
@@ -15,7 +16,6 @@
 #include <string>
 #include <string_view>
 
-#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -23,7 +23,7 @@ namespace jumpcut::impl {
 
 /// The descriptor itself. Operations hold a reference, since their Descriptor may be destroyed
 /// while they wait.
-class DescriptorState {
+class alignas(64) DescriptorState {
  public:
   DescriptorState() noexcept = default;
   DescriptorState(const DescriptorState&) = delete;
@@ -69,8 +69,7 @@ class DescriptorState {
     return watched_ != nullptr && watched_->generation == owner_ && watched_->drained;
   }
   /// Waits until that is so, or until `deadline`. Throws DescriptorClosed, Cancelled.
-  void wait(LoopState& loop, TaskBase& task, const char* call, std::uint32_t ready,
-            TimePoint deadline);
+  void wait(LoopState& loop, const char* call, std::uint32_t ready, TimePoint deadline);
 
  private:
   ~DescriptorState() { close(); }
@@ -95,10 +94,7 @@ class Operation {
   /// `call` is its name. Lets others have a turn if this task has made many of them without
   /// waiting. Throws DescriptorClosed if it is not open, RuntimeError outside a task, Cancelled.
   Operation(const Descriptor& descriptor, const char* call)
-      : task_(TaskBase::running(call)),
-        loop_(LoopState::of(*task_.space().loop)),
-        state_(open(descriptor, call)),
-        call_(call) {
+      : loop_(loop_of_task(call)), state_(open(descriptor, call)), call_(call) {
     // Before the call, so that what it brings is not lost if the task is cancelled here.
     if (loop_.descriptors->is_share_used()) [[unlikely]]
       let_others_go_on();
@@ -127,16 +123,21 @@ class Operation {
   }
   /// write() and writev(), by which no SIGPIPE comes.
   ssize_t write_some(std::string_view data) const noexcept {
-    if (state_->is_socket()) return ::send(fd(), data.data(), data.size(), MSG_NOSIGNAL);
+    if (state_->is_socket()) return send_bare(fd(), data, 0);
     iovec one{const_cast<char*>(data.data()), data.size()};
     return write_some(&one, 1);
   }
   ssize_t write_some(iovec* vectors, int count) const noexcept;
   void wait(std::uint32_t ready, TimePoint deadline = TimePoint::max()) const {
-    state_->wait(loop_, task_, call_, ready, deadline);
+    state_->wait(loop_, call_, ready, deadline);
   }
 
  private:
+  /// Not by way of the task, which a call need not touch.
+  static LoopState& loop_of_task(const char* call) {
+    static_cast<void>(TaskBase::running(call));
+    return LoopState::of(*this_core->tasks->loop);
+  }
   static DescriptorState* open(const Descriptor& descriptor, const char* call) {
     if (descriptor.state_ == nullptr || descriptor.state_->fd() < 0) [[unlikely]]
       static_cast<void>(descriptor.open_fd(call));  // throws
@@ -144,7 +145,6 @@ class Operation {
   }
   [[gnu::noinline]] void let_others_go_on() const;
 
-  TaskBase& task_;
   LoopState& loop_;
   Ref<DescriptorState> state_;
   const char* call_;

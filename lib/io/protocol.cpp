@@ -112,6 +112,10 @@ void Transport::write_eof() const {
   writer("write_eof").write_eof();
 }
 
+std::size_t Transport::sendfile(int file, std::uint64_t offset, std::size_t most) const {
+  return writer("sendfile").send_file(file, offset, most);
+}
+
 void Transport::pause_reading() const {
   reader("pause_reading").pause_reading();
 }
@@ -183,10 +187,9 @@ Transport connect_pipe(Descriptor pipe, bool writing, std::shared_ptr<Protocol> 
                      ": it is neither a pipe nor a socket nor a terminal; for a file there is "
                      "File");
   }
-  Stream stream(std::move(pipe));
   const auto state = std::make_shared<StreamTransport>(
-      std::move(StreamDoor::state(stream, call).socket),
-      writing ? StreamKind::write_pipe : StreamKind::read_pipe, std::move(protocol));
+      std::move(pipe), writing ? StreamKind::write_pipe : StreamKind::read_pipe,
+      std::move(protocol));
   // Of a pipe that is written, one is told that nobody reads it any more; of a terminal, what is
   // typed.
   if (writing && S_ISCHR(status.st_mode)) state->pause_reading();

@@ -75,7 +75,8 @@ Socket::Socket(AddressFamily family, SocketType type) : Descriptor(Room()) {
 Socket Socket::adopt(int fd) {
   int type = 0;
   socklen_t size = sizeof type;
-  if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0) fail("Socket::adopt", fd);
+  if (::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0)
+    fail("Socket::adopt, getsockopt", fd);
   Socket socket;
   static_cast<Descriptor&>(socket) = Descriptor::adopt(fd);
   return socket;

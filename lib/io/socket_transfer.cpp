@@ -1,6 +1,7 @@
 #include <jumpcut/socket.hpp>
 
 #include "base/system_error.hpp"
+#include "io/bare_calls.hpp"
 #include "io/buffers.hpp"
 #include "io/descriptor_state.hpp"
 #include "io/sigpipe.hpp"
@@ -21,9 +22,8 @@ namespace {
 void send_all(const Socket& socket, const char* call, std::string_view data) {
   while (!data.empty()) {
     const Operation operation(socket, call);
-    data.remove_prefix(operation.run(PollEvent::writable, [&](int fd) {
-      return ::send(fd, data.data(), data.size(), MSG_NOSIGNAL);
-    }));
+    data.remove_prefix(
+        operation.run(PollEvent::writable, [&](int fd) { return impl::send_bare(fd, data, 0); }));
   }
 }
 
@@ -52,7 +52,7 @@ std::string Socket::recv(std::size_t most, int flags) {
 std::size_t Socket::recv_into(std::span<char> buffer, int flags) {
   const Operation operation(*this, "recv");
   return operation.run(PollEvent::readable,
-                       [&](int fd) { return ::recv(fd, buffer.data(), buffer.size(), flags); });
+                       [&](int fd) { return impl::receive_bare(fd, buffer, flags); });
 }
 
 std::pair<std::string, Address> Socket::recvfrom(std::size_t most, int flags) {
@@ -79,9 +79,8 @@ std::pair<std::size_t, Address> Socket::recvfrom_into(std::span<char> buffer, in
 
 std::size_t Socket::send(std::string_view data, int flags) {
   const Operation operation(*this, "send");
-  return operation.run(PollEvent::writable, [&](int fd) {
-    return ::send(fd, data.data(), data.size(), flags | MSG_NOSIGNAL);
-  });
+  return operation.run(PollEvent::writable,
+                       [&](int fd) { return impl::send_bare(fd, data, flags); });
 }
 
 std::size_t Socket::sendto(std::string_view data, const Address& address, int flags) {

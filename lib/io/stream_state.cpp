@@ -5,6 +5,7 @@
 #include <jumpcut/wait_fd.hpp>
 
 #include "base/system_error.hpp"
+#include "io/bare_calls.hpp"
 #include "io/buffers.hpp"
 #include "io/descriptor_state.hpp"
 
@@ -12,27 +13,29 @@
 #include <cerrno>
 #include <utility>
 
-#include <unistd.h>
-
 namespace jumpcut::impl {
 
-inline std::string_view StreamState::receive_some() {
+inline std::size_t StreamState::receive(const char* call, std::span<char> room) {
   try {
-    const Operation operation(socket, "read");
+    const Operation operation(socket, call);
     if (operation.state().is_drained()) [[likely]]
       operation.wait(PollEvent::readable);
-    const std::span<char> room = scratch();
-    const std::size_t size = operation.run(
-        PollEvent::readable, [&](int fd) { return ::read(fd, room.data(), room.size()); });
+    const std::size_t size =
+        operation.run(PollEvent::readable, [&](int fd) { return read_bare(fd, room); });
     if (size < room.size()) operation.state().note_drained();
     eof = size == 0;
-    return {room.data(), size};
+    return size;
   } catch (const DescriptorClosed&) {
     check_error();  // which it was closed for
     if (!closing) throw;
     eof = true;
-    return {};
+    return 0;
   }
+}
+
+[[gnu::hot]] std::string_view StreamState::receive_some() {
+  const std::span<char> room = scratch();
+  return {room.data(), receive("read", room)};
 }
 
 bool StreamState::fill() {
@@ -49,6 +52,13 @@ bool StreamState::fill() {
     return std::string(all);
   incoming.append(all.substr(most));
   return std::string(all.substr(0, most));
+}
+
+[[gnu::hot]] std::size_t StreamState::read_into(std::span<char> buffer) {
+  const Reading reading(*this, "read_into");
+  if (buffer.empty() || eof || incoming.size() != 0) [[unlikely]]
+    return incoming.take_into(buffer);
+  return receive("read_into", buffer);
 }
 
 void StreamState::Reading::refuse(const char* call) {

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,8 +30,17 @@ class ByteQueue {
     begin_ = 0;
   }
   std::string take(std::size_t size) {
-    std::string taken(view().substr(0, size));
+    std::string taken;
+    take_to(taken, size);
+    return taken;
+  }
+  void take_to(std::string& text, std::size_t size) {
+    text = view().substr(0, size);
     drop(size);
+  }
+  std::size_t take_into(std::span<char> buffer) noexcept {
+    const std::size_t taken = view().copy(buffer.data(), buffer.size());
+    drop(taken);
     return taken;
   }
   void clear() noexcept {
@@ -85,8 +95,12 @@ class alignas(64) StreamState {
 
   /// Waits until more has come; false at the end.
   bool fill();
+  /// The same before the end: what has come, in memory of the thread's, there until the next wait.
+  std::string_view receive_some();
   /// Waits until something has come, and returns up to so much of it; "" at the end.
   std::string read(std::size_t most);
+  /// The same, put into the buffer: how much that is, 0 at the end.
+  std::size_t read_into(std::span<char> buffer);
   /// While it lives, no other task reads.
   class Reading {
    public:
@@ -144,9 +158,9 @@ class alignas(64) StreamState {
  private:
   ~StreamState() = default;
   [[gnu::noinline]] void destroy() noexcept { delete this; }
-  /// Something more, in the thread's room; "" at the end. Inlined: with very many connections, each
-  /// frame less on the stack of who waits is memory less to fetch when it goes on.
-  [[gnu::always_inline]] inline std::string_view receive_some();
+  /// Something more; 0 at the end. Inlined: with very many connections, each frame less on the
+  /// stack of who waits is memory less to fetch when it goes on.
+  [[gnu::always_inline]] inline std::size_t receive(const char* call, std::span<char> room);
   [[gnu::always_inline]] inline void send_now(std::string_view& data);
   [[noreturn]] void fail_now(const Operation& operation);
   void send_later(std::string_view data);

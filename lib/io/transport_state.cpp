@@ -47,11 +47,11 @@ Address address_of(int (*get)(int, ::sockaddr*, socklen_t*), int fd) {
 
 }  // namespace
 
-TransportState::TransportState(Socket socket)
+TransportState::TransportState(Descriptor descriptor)
     : loop_(LoopState::running("Transport")), descriptors_(loop_.descriptors) {
-  local_ = address_of(::getsockname, socket.fd());
-  peer_ = address_of(::getpeername, socket.fd());
-  fd_ = socket.release();  // from here on callbacks watch it
+  local_ = address_of(::getsockname, descriptor.fd());
+  peer_ = address_of(::getpeername, descriptor.fd());
+  fd_ = descriptor.release();  // from here on callbacks watch it
 }
 
 TransportState::~TransportState() {
@@ -83,6 +83,7 @@ void TransportState::check_thread(const char* call) const {
 }
 
 void TransportState::watch_reading() {
+  if (is_lent()) return;
   try {
     loop_.loop.add_reader(fd_, [self = shared_from_this()] {
       if (!self->is_lost()) self->read_ready();
@@ -120,6 +121,17 @@ void TransportState::resume_reading() {
   if (closing_ || !paused_) return;
   paused_ = false;
   watch_reading();
+}
+
+void TransportState::lend(Socket& socket) {
+  if (is_reading()) unwatch_reading();
+  lent_ = &socket;
+}
+
+void TransportState::take_back() {
+  if (lent_->is_open()) lent_->release();
+  lent_ = nullptr;
+  if (is_reading()) watch_reading();
 }
 
 void TransportState::close() {
@@ -168,6 +180,7 @@ void TransportState::abandon() noexcept {
 
 void TransportState::close_socket() noexcept {
   if (fd_ < 0) return;
+  if (is_lent() && lent_->is_open()) lent_->release();
   if (!descriptors_->is_closed()) descriptors_->closing(fd_);
   ::close(std::exchange(fd_, -1));
 }

@@ -27,7 +27,7 @@ namespace jumpcut::impl {
 class TransportState : public std::enable_shared_from_this<TransportState> {
  public:
   /// In a task of the loop that it belongs to.
-  explicit TransportState(Socket socket);
+  explicit TransportState(Descriptor descriptor);
   TransportState(const TransportState&) = delete;
   TransportState& operator=(const TransportState&) = delete;
   virtual ~TransportState();
@@ -73,6 +73,14 @@ class TransportState : public std::enable_shared_from_this<TransportState> {
   /// In a catch block: tells the exception handler, unless it is the system's error, and ends it.
   void fail(const char* message);
   void report(const char* message) const;
+  /// Returns once somebody has called wake(), or connection_lost() has been called.
+  void wait_for_wake(const char* call) { waiters_.wait(call); }
+  void wake() { waiters_.wake_all(); }
+  /// The descriptor is that socket's for a while, if it adopts it, and callbacks have nothing to do
+  /// with it; then it is the transport's again. If it is closed meanwhile, so is the socket.
+  void lend(Socket& socket);
+  void take_back();
+  bool is_lent() const noexcept { return lent_ != nullptr; }
   /// connection_lost() is called in a turn of its own.
   void lose_soon(std::exception_ptr error);
   void lose(const std::exception_ptr& error);
@@ -92,10 +100,11 @@ class TransportState : public std::enable_shared_from_this<TransportState> {
   Address local_;
   Address peer_;
   Future<> made_;
-  Waiters waiters_{"transport"};  // for the end
+  Waiters waiters_{"transport"};  // for the end, and see wait_for_wake()
   std::size_t high_ = std::size_t{64} * 1024;
   std::size_t low_ = std::size_t{16} * 1024;
   int dropped_ = 0;  // writes that came too late
+  Socket* lent_ = nullptr;
   bool lost_ = false;
   bool closing_ = false;
   bool paused_ = false;
@@ -107,8 +116,8 @@ enum class StreamKind : std::uint8_t { socket, read_pipe, write_pipe };
 
 class StreamTransport final : public TransportState, public StreamSuccessor {
  public:
-  StreamTransport(Socket socket, StreamKind kind, std::shared_ptr<Protocol> protocol)
-      : TransportState(std::move(socket)), kind_(kind) {
+  StreamTransport(Descriptor descriptor, StreamKind kind, std::shared_ptr<Protocol> protocol)
+      : TransportState(std::move(descriptor)), kind_(kind) {
     set_protocol(std::move(protocol));
   }
 
@@ -116,6 +125,7 @@ class StreamTransport final : public TransportState, public StreamSuccessor {
   void write(std::string_view data);
   void writelines(std::span<const std::string_view> data);
   void write_eof();
+  std::size_t send_file(int file, std::uint64_t offset, std::size_t most);
   void set_protocol(std::shared_ptr<Protocol> protocol) {
     protocol_ = std::move(protocol);
     buffered_ = dynamic_cast<BufferedProtocol*>(protocol_.get());
@@ -132,7 +142,8 @@ class StreamTransport final : public TransportState, public StreamSuccessor {
   void write_ready() override;
   void drop_unsent() noexcept override { unsent_.clear(); }
   BaseProtocol* protocol() const noexcept override { return protocol_.get(); }
-  void drop_protocol() noexcept override { protocol_.reset(); }
+  void drop_protocol() noexcept override { set_protocol(nullptr); }
+  class Lent;
   void tell_data(std::span<char> room, std::size_t size);
   void receive_end();
   void lose_pipe();

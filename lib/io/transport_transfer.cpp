@@ -2,7 +2,9 @@
 
 #include <jumpcut/error.hpp>
 #include <jumpcut/loop.hpp>
+#include <jumpcut/wait_fd.hpp>
 
+#include "io/bare_calls.hpp"
 #include "io/buffers.hpp"
 #include "io/sigpipe.hpp"
 #include "io/transport_state.hpp"
@@ -65,8 +67,7 @@ void StreamTransport::read_ready() {
   }
   if (is_lost()) return;  // get_buffer() closed it
   const ssize_t size = uninterrupted([&] {
-    return kind_ == StreamKind::socket ? ::recv(fd(), room.data(), room.size(), 0)
-                                       : ::read(fd(), room.data(), room.size());
+    return kind_ == StreamKind::socket ? receive_bare(fd(), room, 0) : read_bare(fd(), room);
   });
   if (size < 0) {
     if (would_wait(errno)) return;
@@ -109,7 +110,6 @@ void StreamTransport::lose_pipe() {
 void StreamTransport::receive_end() {
   const auto held = protocol_;
   if (kind_ == StreamKind::read_pipe) {
-    unwatch_reading();
     get_running_loop().call_soon([held] { held->eof_received(); });
     return close();
   }
@@ -143,6 +143,7 @@ void StreamTransport::write(std::string_view data) {
 
 void StreamTransport::writelines(std::span<const std::string_view> data) {
   if (eof_) throw RuntimeError("write: it is after write_eof()");
+  if (is_lent()) throw RuntimeError("write: a task's sendfile() is not done yet; await that first");
   if (std::all_of(data.begin(), data.end(), [](auto part) { return part.empty(); })) return;
   if (is_lost() || (kind_ != StreamKind::socket && is_closing())) return drop_write();
   std::size_t sent = 0;
@@ -175,19 +176,58 @@ void StreamTransport::write_ready() {
   }
   resume_protocol();  // which may write more, or abort
   if (unsent_.size() != 0 || is_lost()) return;
+  wake();
   try {
     unwatch_writing();
-    if (eof_ && !is_closing()) shut_down();
+    if (eof_ && !is_closing() && !is_lent()) shut_down();
   } catch (...) {
     return fail("writing to a transport failed");
   }
   if (is_closing()) lose(nullptr);
 }
 
+/// A task has the socket as one of its own.
+class StreamTransport::Lent {
+ public:
+  explicit Lent(StreamTransport& transport) : transport_(transport) { transport.lend(socket_); }
+  Lent(const Lent&) = delete;
+  Lent& operator=(const Lent&) = delete;
+  ~Lent() {
+    transport_.take_back();
+    if (!transport_.eof_ || transport_.is_closing()) return;
+    try {
+      transport_.shut_down();
+    } catch (...) {
+      transport_.fail("writing to a transport failed");
+    }
+  }
+
+  Socket& adopt() { return socket_ = Socket::adopt(transport_.fd()); }
+
+ private:
+  StreamTransport& transport_;
+  Socket socket_;
+};
+
+std::size_t StreamTransport::send_file(int file, std::uint64_t offset, std::size_t most) {
+  if (kind_ != StreamKind::socket) throw RuntimeError("sendfile: this transport is a pipe's");
+  if (is_closing()) throw RuntimeError("sendfile: this transport is closed");
+  if (eof_) throw RuntimeError("sendfile: it is after write_eof()");
+  if (is_lent()) throw RuntimeError("sendfile: another one of the same transport is not done yet");
+  const auto self = shared_from_this();
+  Lent lent(*this);
+  while (unsent_.size() != 0) wait_for_wake("sendfile");
+  if (is_lost()) {
+    throw DescriptorClosed(ECONNABORTED, std::generic_category(),
+                           "sendfile: the connection was lost before what was written was sent");
+  }
+  return lent.adopt().sendfile(file, offset, most);
+}
+
 void StreamTransport::write_eof() {
   if (kind_ != StreamKind::socket) return close();  // a pipe has no other direction
   if (is_closing() || std::exchange(eof_, true)) return;
-  if (unsent_.size() == 0) shut_down();
+  if (unsent_.size() == 0 && !is_lent()) shut_down();
 }
 
 void StreamTransport::shut_down() const {

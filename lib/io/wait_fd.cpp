@@ -31,7 +31,7 @@ void wait_until_ready(int fd, bool writing, const char* call) {
   impl::Descriptors& descriptors = *impl::LoopState::of(*task.space().loop).descriptors;
   if (descriptors.is_share_used()) impl::TaskBase::yield(call);
   while (!is_ready(fd, writing, call)) {
-    impl::DescriptorWait one(task, call,
+    impl::DescriptorWait one(task.space(), call,
                              writing ? impl::PollEvent::writable : impl::PollEvent::readable);
     descriptors.wait(fd, one);
     if (one.was_closed()) {

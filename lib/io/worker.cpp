@@ -124,18 +124,14 @@ void Worker::start(LoopState& loop, std::function<void()> ended) {
 void Worker::work() noexcept {
   Outcome outcome = Outcome::none;
   try {
-    try {
-      RemoteWriter writer(result_);
-      writer.write(&outcome, sizeof outcome);
-      job_->call(writer);
-      writer.flush();
-      outcome = Outcome::value;
-    } catch (...) {
-      write_error(job_error());
-      outcome = Outcome::error;
-    }
-  } catch (...) {  // there is no room to say what: its end has to say it
-    _exit(1);
+    RemoteWriter writer(result_);
+    writer.write(&outcome, sizeof outcome);
+    job_->call(writer);
+    writer.flush();
+    outcome = Outcome::value;
+  } catch (...) {
+    write_error(job_error());
+    outcome = Outcome::error;
   }
   flush_output();
   bool told = false;
@@ -145,14 +141,18 @@ void Worker::work() noexcept {
   _exit(told ? 0 : 1);
 }
 
-void Worker::write_error(const std::exception_ptr& error) {
+void Worker::write_error(const std::exception_ptr& error) noexcept {
   static_cast<void>(!ftruncate(result_, 0));
   lseek(result_, 0, SEEK_SET);
-  RemoteWriter writer(result_);
-  constexpr Outcome later = Outcome::none;
-  writer.write(&later, sizeof later);
-  RemoteValue<ErrorTexts>::write(writer, texts_of(error));
-  writer.flush();
+  try {
+    RemoteWriter writer(result_);
+    constexpr Outcome later = Outcome::none;
+    writer.write(&later, sizeof later);
+    RemoteValue<ErrorTexts>::write(writer, texts_of(error));
+    writer.flush();
+  } catch (...) {  // there is no room to say it: that there is no result has to
+    _exit(1);
+  }
 }
 
 bool Worker::has_much() const noexcept {

@@ -37,7 +37,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
  private:
   [[noreturn]] void work() noexcept;
-  void write_error(const std::exception_ptr& error);
+  void write_error(const std::exception_ptr& error) noexcept;
   void take_result();
 
   std::unique_ptr<RemoteJob> job_;

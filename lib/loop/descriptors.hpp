@@ -19,8 +19,8 @@ namespace jumpcut::impl {
 class DescriptorWait {
  public:
   /// `ready`: for which of PollEvent's bits; with 0 for nothing but that somebody else ends it.
-  DescriptorWait(TaskBase& task, const char* what, std::uint32_t ready) noexcept
-      : waiting_(task.space(), what), ready_(ready) {}
+  DescriptorWait(TaskSpace& space, const char* what, std::uint32_t ready) noexcept
+      : waiting_(space, what), ready_(ready) {}
   DescriptorWait(const DescriptorWait&) = delete;
   DescriptorWait& operator=(const DescriptorWait&) = delete;
 

@@ -192,7 +192,7 @@ class LoopState {
   void name_the_refusing() noexcept;
   void drop_queues() noexcept;
 
-  std::array<PollEvent, 256> events_;
+  std::array<PollEvent, events_at_once> events_;
   std::optional<std::mt19937_64> random_;
   SlowSteps slow_steps_{*this};
   std::optional<Heartbeat> heartbeat_;  // once it has run

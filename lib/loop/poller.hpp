@@ -27,6 +27,10 @@ struct PollEvent {
   std::uint32_t ready = 0;
 };
 
+/// How many are asked for at once. More would be forgotten by the cache until their tasks go on:
+/// lib/decisions/0012-descriptors.md.
+inline constexpr std::size_t events_at_once = 128;
+
 /// One thread's.
 class Poller {
  public:

@@ -140,7 +140,7 @@ class EpollPoller final : public Poller {
   const bool fine_;
   const int epoll_;
   const pid_t process_ = getpid();
-  std::array<epoll_event, 256> buffer_{};
+  std::array<epoll_event, events_at_once> buffer_{};
 };
 
 }  // namespace

@@ -152,11 +152,24 @@ long syscall(long number, ...) noexcept {
   va_end(arguments);
   const auto make = [&] { return real(number, all[0], all[1], all[2], all[3], all[4], all[5]); };
   const int fd = static_cast<int>(all[0]);
+  const auto make_shorter = [&](const Reached& at) {
+    return at.make([&] {
+      const auto size = static_cast<long>(at.size(static_cast<std::size_t>(all[2])));
+      return real(number, all[0], all[1], size, all[3], all[4], all[5]);
+    });
+  };
   switch (number) {
     case SYS_epoll_pwait2:
       return Reached(fd < 0 ? Key("epoll_pwait2 (probe)") : Key("epoll_pwait2")).make(make);
     case SYS_pidfd_open:
       return Reached("pidfd_open").make(make);
+    case SYS_read:
+      return make_shorter(Reached("read", fd));
+    case SYS_recvfrom:
+      return make_shorter(Reached("recv", fd));
+    case SYS_sendto:
+      return make_shorter(
+          Reached(faults::keeps_bounds(fd) ? Key("send (packets)") : Key("send"), fd));
     case SYS_write:
       return Reached("write (eventfd)").make(make);
     default:  // gettid, and the signal of which a program dies

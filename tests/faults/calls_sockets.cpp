@@ -12,17 +12,12 @@
 
 using faults::How, faults::Key, faults::Reached, faults::Real;
 
-namespace {
-
-/// What is sent to it arrives whole, or not.
-bool keeps_bounds(int fd) noexcept {
+bool faults::keeps_bounds(int fd) noexcept {
   int type = SOCK_STREAM;
   socklen_t size = sizeof type;
   syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, &type, &size);
   return type != SOCK_STREAM;
 }
-
-}  // namespace
 
 extern "C" {
 
@@ -84,7 +79,7 @@ ssize_t recvfrom(int fd, void* buffer, std::size_t size, int flags, sockaddr* fr
 
 ssize_t send(int fd, const void* buffer, std::size_t size, int flags) {
   static constinit Real<&send> real("send");
-  const Reached at(keeps_bounds(fd) ? Key("send (packets)") : Key("send"), fd);
+  const Reached at(faults::keeps_bounds(fd) ? Key("send (packets)") : Key("send"), fd);
   return at.make([&] { return real(fd, buffer, at.size(size), flags); });
 }
 

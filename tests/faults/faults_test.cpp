@@ -103,6 +103,7 @@ TEST_CASE("each fault of a pool of loops, and of its servers, ends well") {
 
 TEST_CASE("each fault of transports ends well") {
   check("transports", faults::transports);
+  check("a transport that sends a file", faults::a_transport_sends_a_file);
   check("datagram transports", faults::datagram_transports);
   check("pipe transports", faults::pipe_transports);
 }

@@ -97,6 +97,8 @@ enum class Kind : unsigned char { other, eventfd, memory };
 void note_kind(int fd, Kind kind) noexcept;
 Kind kind_of(int fd) noexcept;
 void note_closed(int fd) noexcept;
+/// What is sent to it arrives whole, or not.
+bool keeps_bounds(int fd) noexcept;
 void note_warning(std::string_view text);
 
 /// The function that would be called without ours: the C library's, or a sanitizer's.

@@ -35,6 +35,7 @@ void a_process_pool();
 void a_loop_pool();
 void a_pool_server();
 void transports();
+void a_transport_sends_a_file();
 void datagram_transports();
 void pipe_transports();
 

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstddef>
+#include <cstdio>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -199,6 +200,30 @@ void transports() {
     }
     server.close();
     server.wait_closed();
+  });
+}
+
+void a_transport_sends_a_file() {
+  in_loop([] {
+    const std::string said(300'000, 'x');
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::tmpfile(), std::fclose);
+    expect(std::fwrite(said.data(), 1, said.size(), file.get()) == said.size() &&
+               std::fflush(file.get()) == 0,
+           "there is a file");
+    auto [mine, theirs] = jumpcut::Socket::pair();
+    const auto talk = jumpcut::create_connection(
+        [&] { return std::make_shared<TalkProtocol>(said, false); }, std::move(mine));
+    struct Closing {
+      ~Closing() { transport.abort(); }
+      const jumpcut::Transport& transport;
+    } closing{talk.first};
+    auto heard = jumpcut::create_task(
+        [peer = Stream(std::move(theirs))]() mutable { return peer.read_exactly(600'000).size(); });
+    talk.first.write(said);
+    const std::size_t sent = talk.first.sendfile(fileno(file.get()));
+    expect(sent == said.size(), "all of the file is sent");
+    talk.first.close();
+    expect(await(heard) == 2 * said.size(), "all of it comes");
   });
 }
 

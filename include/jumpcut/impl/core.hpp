@@ -7,6 +7,7 @@
 #include <jumpcut/lowlevel/fiber.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -107,6 +108,18 @@ struct JUMPCUT_API Core {
     ready.pop();
     prefetch();
     return entry.fiber();
+  }
+
+  /// For who makes long calls before it parks again, system calls: asks for what the next fiber
+  /// will touch of its stack, if that is parked some calls deep.
+  [[gnu::always_inline]] void prefetch_next_stack() const noexcept {
+    if (ready.empty() || !ready.front().is_fiber()) return;
+    const Fiber& next = ready.front().fiber();
+    constexpr std::size_t line = 64;
+    constexpr std::size_t lines = 7;
+    const auto* place = static_cast<const std::byte*>(next.saved_.sp);
+    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(place + i * line);
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(&next) + line);
   }
 
   /// All that a fiber owns and the assembly does not know changes hands, then the stacks.
