@@ -92,16 +92,15 @@ void future_ping_pong(benchmark::State& state) {
         if (stop) break;
       }
     });
-    const auto exchange = [&](int ball) {
-      ping.set_result(ball);
-      await(pong);
-      pong = Future<int>();
-    };
     measure(state, rounds, [&] {
-      for (int i = 0; i < rounds; ++i) exchange(i);
+      for (int i = 0; i < rounds; ++i) {
+        ping.set_result(i);
+        await(pong);
+        pong = Future<int>();
+      }
     });
     stop = true;
-    exchange(0);
+    ping.set_result(0);
     await(answers);
   });
 }

@@ -149,17 +149,25 @@ namespace impl {
 /// is moved out: the second who asks gets InvalidStateError.
 template <class T>
 [[gnu::always_inline]] inline T await_value(FutureBase& future, bool last) {
-  future.add_ref();
+  // The last handle may go while this waits, or by what T's constructor does.
+  constexpr bool inert = std::is_void_v<T> || std::is_trivially_copyable_v<T>;
+  if constexpr (!inert) future.add_ref();
   struct Held {
     FutureBase& future;
-    ~Held() { future.drop_ref(); }
+    ~Held() {
+      if constexpr (inert) {
+        future.let_go_if_unheld();
+      } else {
+        future.drop_ref();
+      }
+    }
   } held{future};
   TaskBase::wait_until_done(future, "await");
   future.get();
   if constexpr (!std::is_void_v<T>) {
     auto& value = *static_cast<std::optional<T>*>(future.slot());
     if constexpr (impl::is_copyable<T>) {
-      if (!last || future.references() > 2) return *value;
+      if (!last || future.references() > (inert ? 1u : 2u)) return *value;
     }
     return take_value<T>(value);
   }

@@ -16,9 +16,10 @@ class JUMPCUT_API ShieldBase : public FutureBase {
   void child_done(FutureBase& inner);
   void child_gone() noexcept { drop_ref(); }
   FutureBase* awaiter() noexcept { return this; }
+  const char* what() const noexcept override { return "shield()"; }
 
  protected:
-  explicit ShieldBase(TaskSpace& space) noexcept : FutureBase(space, "shield()"), own_(*this) {}
+  explicit ShieldBase(TaskSpace& space) noexcept : FutureBase(space), own_(*this) {}
   ~ShieldBase() = default;
 
   void watch(FutureBase& inner);

@@ -6,7 +6,7 @@ void Memory::retire() noexcept {
   most_kept_ = 0;
   // What lies on the shelves goes with the heap.
   for (Shelf& shelf : shelves_) {
-    outside_ -= shelf.count;
+    outside_ -= shelf.count();
     shelf = {};
   }
 }

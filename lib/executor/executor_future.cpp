@@ -53,7 +53,7 @@ class Arrival final : public PostedCallback, public std::enable_shared_from_this
 };
 
 ExecutorFutureBase::ExecutorFutureBase(TaskSpace& space, std::shared_ptr<ThreadState> source)
-    : FutureBase(space, "a call in an executor"), source_(std::move(source)) {}
+    : FutureBase(space), source_(std::move(source)) {}
 
 void ExecutorFutureBase::begin() {
   LoopState& loop = LoopState::of(*space_->loop);

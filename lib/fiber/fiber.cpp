@@ -17,7 +17,7 @@ std::string Fiber::name() const {
 
 Fiber::State Fiber::state() const noexcept {
   if (core_->running == this) return done_ ? State::done : State::running;
-  return wait_ != nullptr && wait_->fiber() == this ? State::parked : State::ready;
+  return parked_ || waiter_.is_listed() ? State::parked : State::ready;
 }
 
 Scheduler& Fiber::scheduler() const noexcept {

@@ -38,7 +38,6 @@ inline bool Scheduler::next_job(Fiber& fiber) noexcept {
   fiber.job_ = &job;
   ready.pop();
   fiber.done_ = false;
-  fiber.wait_ = nullptr;
   *error_number = 0;
   impl::jumpcut_set_control(&hub.saved_);
   return true;
@@ -83,7 +82,6 @@ bool Scheduler::wait_for_job(Fiber& fiber) noexcept {
   switch_to_next<impl::switch_inlined>();
   if (fiber.job_ == nullptr) leave(fiber, hub);  // from drop_spare()
   fiber.done_ = false;
-  fiber.wait_ = nullptr;
   return true;
 }
 
@@ -97,7 +95,6 @@ void Scheduler::go_back(Fiber& fiber) noexcept {
   transfer<impl::switch_inlined>(fiber, to);
   if (fiber.job_ == nullptr) leave(fiber, hub);  // from drop_spare()
   fiber.done_ = false;
-  fiber.wait_ = nullptr;
 }
 
 }  // namespace jumpcut::lowlevel

@@ -12,8 +12,7 @@ void add(std::vector<FutureBase*>& to, const FutureBase& future) {
   future.for_each_listener([&](Listener& one) {
     FutureBase* found = nullptr;
     if (one.is_waiter()) {
-      const lowlevel::Fiber* fiber = static_cast<Waiter&>(one).wait.fiber();
-      if (fiber != nullptr) found = TaskBase::of(*fiber);
+      found = TaskBase::of(static_cast<Waiter&>(one));
     } else {
       found = static_cast<DoneCallback&>(one).awaiter();
       // What lives on a fiber's stack stands for the task that waits there.

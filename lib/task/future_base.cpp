@@ -12,7 +12,7 @@
 namespace jumpcut::impl {
 
 std::string FutureBase::describe() const {
-  if (!is_task_) return what_;
+  if (!is_task_) return what();
   return "task '" + static_cast<const TaskBase*>(this)->task_name() + "'";
 }
 
@@ -49,10 +49,12 @@ void FutureBase::refuse_callback() const {
 }
 
 void FutureBase::forget(Listener& one) noexcept {
-  if (!one.listed_) return;
-  (one.previous_ != nullptr ? one.previous_->next_ : first_) = one.next_;
-  (one.next_ != nullptr ? one.next_->previous_ : last_) = one.previous_;
-  one.listed_ = false;
+  if (!one.is_listed()) return;
+  if (is_task_) static_cast<TaskBase*>(this)->note_forgotten();
+  Listener* const next = one.next_;
+  (first_ == &one ? first_ : one.previous_->next_) = next;
+  if (Listener* const place = next != nullptr ? next : first_) place->previous_ = one.previous_;
+  one.next_ = one.previous_ = nullptr;
   if (!one.waiter_ && space_->core != nullptr) space_->core->ready.give_up();
 }
 
@@ -127,7 +129,29 @@ void FutureBase::report_unretrieved() noexcept {
       error_, this);
 }
 
+void FutureBase::end_several(Core& core) noexcept {
+  Listener* one = std::exchange(first_, nullptr);
+  while (one != nullptr) {
+    Listener* const next = std::exchange(one->next_, nullptr);  // it may be gone once it is told
+    one->previous_ = nullptr;
+    ++references_;  // its own
+    core.ready.push(one->waiter_ ? Entry(lowlevel::Fiber::of(*static_cast<Waiter*>(one)))
+                                 : Entry(*static_cast<DoneCallback*>(one)));
+    one = next;
+  }
+}
+
+/// The list is looked at, for those who wait hold what they wait for.
+bool FutureBase::is_held_by_waiter() const noexcept {
+  for (const Listener* one = first_; one != nullptr; one = one->next_) {
+    if (one->waiter_) return true;
+  }
+  return false;
+}
+
 void FutureBase::last_ref() noexcept {
+  references_ = 0;
+  if (is_held_by_waiter()) return;
   if (watched_) return last_handle_dropped();
   if (unretrieved_) {
     references_ = 1;  // whoever is told may hold it for a while
@@ -136,7 +160,6 @@ void FutureBase::last_ref() noexcept {
   }
   while (first_ != nullptr) {
     Listener& one = *first_;
-    JUMPCUT_CHECK(!one.waiter_, "a future is destroyed while a fiber waits for it");
     forget(one);
     references_ = 2;  // dispose() gives one up
     static_cast<DoneCallback&>(one).dispose();

@@ -100,7 +100,8 @@ void TaskBase::submit_by_hand(bool eager) {
 void TaskBase::last_handle_dropped() noexcept {
   watched_ = false;
   references_ = 1;  // the loop's
-  if (!space_->debug || space_->report == nullptr || awaited_ || detached_ || cancels_ != 0) return;
+  if (!space_->debug || space_->report == nullptr || is_awaited() || detached_ || cancels_ != 0)
+    return;
   if (std::uncaught_exceptions() > 0) return;  // which is the news then
   try {
     space_->report(*space_,
@@ -137,7 +138,7 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
   request_ = cancelled;
   has_extras_ = true;
   own_request_ = false;
-  if (waiting_on_ != nullptr && pass_on(cancelled)) return true;
+  if (waiting_on() != nullptr && pass_on(cancelled)) return true;
   must_cancel_ = own_request_ = true;
   update_interrupted();
   return true;
@@ -153,24 +154,19 @@ bool TaskBase::pass_on(const std::exception_ptr& cancelled) {
     ~Passing() { task.passes_cancel_on_ = false; }
   } passing{*this};
   passes_cancel_on_ = true;
-  return waiting_on_->cancel(cancelled);
+  return waiting_on()->cancel(cancelled);
 }
 
 void TaskBase::tear_away(const std::exception_ptr& cancelled) noexcept {
   must_cancel_ = own_request_ = has_extras_ = true;
   request_ = cancelled;
   update_interrupted();
-  if (waiting_on_ == nullptr) return;
-  Waiter* mine = nullptr;
-  waiting_on_->for_each_listener([&](Listener& one) {
-    if (!one.is_waiter()) return;
-    auto& waiter = static_cast<Waiter&>(one);
-    if (waiter.wait.fiber() == fiber_) mine = &waiter;
-  });
-  if (mine == nullptr) return;  // it was woken already
-  waiting_on_->forget(*mine);
-  waiting_on_ = nullptr;  // the circle is open: who is told next passes it on as far as here
-  lowlevel::wake(mine->wait);
+  FutureBase* const future = waiting_on();
+  if (future == nullptr || !fiber_->waiter_.is_listed()) return;  // or it was woken already
+  future->abandon(fiber_->waiter_);
+  // The circle is open: who is told next passes it on as far as here.
+  fiber_->waiting_on_ = nullptr;
+  space_->core->ready.push(Entry(*fiber_));
 }
 
 std::uint32_t TaskBase::uncancel() noexcept {
@@ -189,7 +185,7 @@ void TaskBase::set_scope(ScopeBase* scope) noexcept {
 void TaskBase::scope_changed(bool before) {
   update_interrupted();
   const ScopeBase* scope = ScopeBase::in_effect(scope_);
-  if (before || scope == nullptr || waiting_on_ == nullptr) return;
+  if (before || scope == nullptr || waiting_on() == nullptr) return;
   pass_on(scope->cancelled());
 }
 
@@ -297,7 +293,7 @@ void TaskBase::end_failed() noexcept {
   request_ = nullptr;
   error_ = std::current_exception();
   unretrieved_ = true;
-  const bool awaited = awaited_;
+  const bool awaited = is_awaited();
   end(State::finished);
   if (!awaited) Inquiry::begin(*this);
 }

@@ -38,6 +38,7 @@ PUBLIC = {
     "fiber_local.hpp": "fiber",
     "impl/core.hpp": "fiber",
     "impl/job.hpp": "fiber",
+    "impl/listener.hpp": "fiber",
     "impl/ready_queue.hpp": "fiber",
     "lowlevel/fiber.hpp": "fiber",
     "lowlevel/park.hpp": "fiber",

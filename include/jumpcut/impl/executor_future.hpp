@@ -23,6 +23,7 @@ class JUMPCUT_API ExecutorFutureBase : public FutureBase {
   void arrive();
   /// The loop ends, and nothing will arrive.
   void abandon() noexcept;
+  const char* what() const noexcept override { return "a call in an executor"; }
 
   ExecutorFutureBase* next = nullptr;  ///< the loop's list of those in flight
   ExecutorFutureBase* previous = nullptr;

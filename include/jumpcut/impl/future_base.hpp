@@ -1,46 +1,19 @@
 #pragma once
 
 #include <jumpcut/error.hpp>
+#include <jumpcut/impl/core.hpp>
 #include <jumpcut/impl/job.hpp>
+#include <jumpcut/impl/listener.hpp>
 #include <jumpcut/impl/task_space.hpp>
-#include <jumpcut/lowlevel/park.hpp>
+#include <jumpcut/lowlevel/fiber.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <string>
 #include <type_traits>
 
 namespace jumpcut::impl {
-
-/// One who is told when a future is done: a parked fiber, or a callback.
-class Listener {
- public:
-  Listener(const Listener&) = delete;
-  Listener& operator=(const Listener&) = delete;
-
-  bool is_listed() const noexcept { return listed_; }
-  bool is_waiter() const noexcept { return waiter_; }
-
- protected:
-  explicit Listener(bool waiter) noexcept : waiter_(waiter) {}
-  ~Listener() = default;
-
- private:
-  friend class FutureBase;
-
-  Listener* next_ = nullptr;
-  Listener* previous_ = nullptr;
-  bool listed_ = false;
-  const bool waiter_;
-};
-
-/// A fiber that awaits the future. Lives on its stack: it goes on only after it was told.
-class Waiter final : public Listener {
- public:
-  Waiter() noexcept : Listener(true) {}
-
-  lowlevel::Wait wait;
-};
 
 class FutureBase;
 
@@ -65,8 +38,7 @@ class JUMPCUT_API FutureBase {
  public:
   enum class State : std::uint8_t { pending, cancelled, finished };
 
-  /// `what` names it in reports: "future", "task", "sleep", "Lock.lock()".
-  FutureBase(TaskSpace& space, const char* what) noexcept : space_(&space), what_(what) {}
+  explicit FutureBase(TaskSpace& space) noexcept : space_(&space) {}
   FutureBase(const FutureBase&) = delete;
   FutureBase& operator=(const FutureBase&) = delete;
 
@@ -79,7 +51,8 @@ class JUMPCUT_API FutureBase {
   /// It lives on the stack of who waits for it, and has no handle.
   bool is_on_stack() const noexcept { return on_stack_; }
   TaskSpace& space() const noexcept { return *space_; }
-  const char* what() const noexcept { return what_; }
+  /// Names it in reports: "future", "task", "sleep", "Lock.lock()".
+  virtual const char* what() const noexcept { return "future"; }
   /// For reports: "task 'x'", "future", ...
   std::string describe() const;
 
@@ -111,12 +84,30 @@ class JUMPCUT_API FutureBase {
       refuse_callback();
     space_->core->ready.reserve();
     if (!is_done()) return append(callback);
-    awaited_ = true;
     ++references_;
     space_->core->ready.push(Entry(callback));
   }
+  /// From here until release() the future stays, though nobody else may hold it. Not by a count,
+  /// while there is one listener alone: that is two writes less for each wait.
   [[gnu::always_inline]] void listen(Waiter& waiter) noexcept { append(waiter); }
-  bool has_listeners() const noexcept { return first_ != nullptr; }
+  /// The waiter goes on; let_go_if_unheld() follows.
+  [[gnu::always_inline]] void release(Waiter& waiter) noexcept {
+    if (first_ == &waiter) [[likely]] {
+      first_ = nullptr;
+    } else {
+      --references_;  // see end_several(), abandon()
+    }
+  }
+  [[gnu::always_inline]] void let_go_if_unheld() noexcept {
+    if (references_ == 0) [[unlikely]]
+      last_ref();
+  }
+  /// The waiter is to go on though the future is pending.
+  void abandon(Waiter& waiter) noexcept {
+    forget(waiter);
+    ++references_;
+  }
+  bool has_listeners() const noexcept { return !is_done() && first_ != nullptr; }
   /// Not told any more. Of a callback: its place in the queue is given up, it is not disposed of.
   void forget(Listener& listener) noexcept;
 
@@ -139,7 +130,10 @@ class JUMPCUT_API FutureBase {
 
   void add_ref() noexcept { ++references_; }
   void drop_ref() noexcept {
-    if (--references_ != 0) return;
+    if (references_ != 1) {
+      --references_;
+      return;
+    }
     if (unretrieved_ || watched_ || first_ != nullptr) [[unlikely]]
       return last_ref();
     if (plain_ && error_ == nullptr) return space_->give_back(this, plain_size);
@@ -149,6 +143,7 @@ class JUMPCUT_API FutureBase {
   /// Calls function(listener) for each, in order.
   template <class Function>
   void for_each_listener(Function&& function) const {
+    if (is_done()) return;  // they are told
     for (Listener* one = first_; one != nullptr; one = one->next_) function(*one);
   }
 
@@ -156,13 +151,10 @@ class JUMPCUT_API FutureBase {
   void check_thread(const char* call) const;
 
   /// The place of the value of a future that has one.
-  void* slot() const noexcept { return slot_; }
+  void* slot() noexcept { return reinterpret_cast<std::byte*>(this) + slot_ * slot_step; }
   /// For reports: the number of the task that has what a Waiting waits for, as long as it does; 0,
   /// or one that no task has, if that isn't known.
-  std::uint64_t holder() const noexcept {
-    if (!on_stack_ || slot_ == nullptr || is_done() || space_->core == nullptr) return 0;
-    return *static_cast<const std::uint64_t*>(slot_);
-  }
+  std::uint64_t holder() const noexcept;
 
  protected:
   ~FutureBase() = default;
@@ -183,21 +175,22 @@ class JUMPCUT_API FutureBase {
   [[gnu::always_inline]] void end(State state) noexcept { end(state, *space_->core); }
   [[gnu::always_inline]] void end(State state, Core& core) noexcept {
     state_ = state;
-    Listener* one = first_;
+    Listener* const one = first_;
     if (one == nullptr) return;
-    first_ = last_ = nullptr;
-    do {
-      Listener* next = one->next_;  // the listener may be gone once it is told
-      one->listed_ = false;
-      if (one->waiter_) {
-        lowlevel::wake_parked(core, static_cast<Waiter*>(one)->wait);
-      } else {
-        ++references_;
-        core.ready.push(Entry(*static_cast<DoneCallback*>(one)));
-      }
-      one = next;
-    } while (one != nullptr);
+    if (one->next_ != nullptr) [[unlikely]]
+      return end_several(core);
+    one->previous_ = nullptr;
+    if (one->waiter_) [[likely]] {
+      // Found without a load: what is done after a switch waits for all that the switch loads.
+      core.ready.push(Entry(lowlevel::Fiber::of(*static_cast<Waiter*>(one))));
+    } else {
+      first_ = nullptr;
+      ++references_;  // the callback's
+      core.ready.push(Entry(*static_cast<DoneCallback*>(one)));
+    }
   }
+  /// The other half: more than one listener.
+  void end_several(Core& core) noexcept;
   /// The same where the thread's scheduler doesn't run.
   Core& check_can_end_aside(const char* call) const;
   [[noreturn]] void refuse_end(const char* call) const;
@@ -205,16 +198,19 @@ class JUMPCUT_API FutureBase {
   [[noreturn]] void refuse_callback() const;
   [[noreturn]] void throw_error();
   void last_ref() noexcept;
+  bool is_held_by_waiter() const noexcept;
 
-  /// Of most futures: this, and a value as large as a string.
-  static constexpr std::size_t plain_size = 96;
+  /// Of most futures: this, and a value, in one cache line.
+  static constexpr std::size_t plain_size = 64;
+  /// Where slot() is, is told in steps of so many bytes.
+  static constexpr std::size_t slot_step = 8;
 
   // One cache line, as a task's first. g++ looks at two of the flags at once only if they are no
   // bools.
   TaskSpace* space_;
   std::exception_ptr error_;  // what it failed with, or the Cancelled it ended with
-  void* slot_ = nullptr;      // see slot(), holder()
-  const char* what_;
+  // Those that wait. Of one that is done: the waiter that it had alone, until that goes on.
+  Listener* first_ = nullptr;
   std::uint32_t references_ = 1;
   State state_ = State::pending;
   bool on_stack_ : 1 = false;
@@ -222,25 +218,22 @@ class JUMPCUT_API FutureBase {
   // What keeps it going is not counted as a reference, so that the last handle is seen to go: a
   // gather's children; in debug mode, a task's loop.
   std::uint8_t watched_ : 1 = false;
-  bool awaited_ : 1 = false;        // somebody waits or waited for it
   bool message_once_ : 1 = false;   // of a cancelled one: see take_cancelled()
-  bool detached_ : 1 = false;       // a task whose handle may be dropped
   bool has_function_ : 1 = false;   // a task that has not destroyed its function
+  bool has_extras_ : 1 = false;     // a task that may hold more than most: see TaskBase
   std::uint8_t plain_ : 1 = false;  // of plain_size, and only its memory is to be given back
-  bool has_extras_ = false;         // a task that may hold more than most: see TaskBase
+  std::uint8_t slot_ = 0;           // see slot()
   bool is_task_ = false;            // for good: other threads may ask
 
  private:
   [[gnu::always_inline]] void append(Listener& one) noexcept {
-    one.listed_ = true;
-    one.previous_ = last_;
-    (last_ != nullptr ? last_->next_ : first_) = &one;
-    last_ = &one;
-    awaited_ = true;
+    if (first_ == nullptr) [[likely]] {
+      first_ = one.previous_ = &one;
+    } else {
+      one.previous_ = first_->previous_;
+      one.previous_->next_ = first_->previous_ = &one;
+    }
   }
-
-  Listener* first_ = nullptr;
-  Listener* last_ = nullptr;
 };
 
 /// What a fiber waits for in a lock, a queue, a timer: a future on its own stack, so nothing is
@@ -249,12 +242,23 @@ class JUMPCUT_API Waiting final : public FutureBase {
  public:
   /// `holder` is where holder() is read from.
   Waiting(TaskSpace& space, const char* what, std::uint64_t* holder = nullptr) noexcept
-      : FutureBase(space, what) {
+      : FutureBase(space), what_(what), holder_(holder) {
     on_stack_ = true;
-    slot_ = holder;
   }
   ~Waiting() = default;
+
+  const char* what() const noexcept override { return what_; }
+  std::uint64_t holder() const noexcept { return holder_ == nullptr ? 0 : *holder_; }
+
+ private:
+  const char* const what_;
+  const std::uint64_t* const holder_;
 };
+
+inline std::uint64_t FutureBase::holder() const noexcept {
+  if (!on_stack_ || is_done() || space_->core == nullptr) return 0;
+  return static_cast<const Waiting*>(this)->holder();
+}
 
 /// A counted reference to a future's state.
 template <class State>

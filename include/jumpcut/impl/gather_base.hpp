@@ -44,12 +44,13 @@ class JUMPCUT_API GatherBase : public FutureBase {
       no_child_left();
   }
   FutureBase* awaiter() noexcept { return this; }
+  const char* what() const noexcept override { return "gather()"; }
 
  protected:
   /// `children` is room for so many: each is made when it is added, so that what is written is
   /// written once while it is at hand.
   GatherBase(TaskSpace& space, bool results, void* children, std::size_t count) noexcept
-      : FutureBase(space, "gather()"),
+      : FutureBase(space),
         children_(static_cast<GatherChild*>(children)),
         count_(count),
         results_(results) {

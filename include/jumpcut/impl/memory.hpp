@@ -33,7 +33,6 @@ class JUMPCUT_API Memory {
     if (shelf.first == nullptr) return take_aside(size);
     Kept* kept = shelf.first;
     shelf.first = kept->next;
-    --shelf.count;
     return kept;
   }
   /// The same size as it was taken with.
@@ -46,10 +45,10 @@ class JUMPCUT_API Memory {
     if (size > largest) [[unlikely]]
       return false;
     Shelf& shelf = shelves_[(size - 1) / step];
-    if (shelf.count >= most_kept_) [[unlikely]]
+    const std::size_t count = shelf.count();
+    if (count >= most_kept_) [[unlikely]]
       return false;
-    ++shelf.count;
-    shelf.first = new (memory) Kept{shelf.first};
+    shelf.first = new (memory) Kept{shelf.first, count + 1};
     return true;
   }
   /// The other half.
@@ -60,11 +59,13 @@ class JUMPCUT_API Memory {
   static constexpr std::size_t largest = 512;
   struct Kept {
     Kept* next;
+    std::size_t count;  // from here on: taking one writes less than if the shelf had it
   };
   /// What was given back last is taken first, without asking the heap: it is in the cache.
   struct Shelf {
+    std::size_t count() const noexcept { return first == nullptr ? 0 : first->count; }
+
     Kept* first = nullptr;
-    std::uint32_t count = 0;
   };
   static std::size_t rounded(std::size_t size) noexcept {
     return size > largest ? size : (size + step - 1) / step * step;
@@ -75,7 +76,7 @@ class JUMPCUT_API Memory {
   void give_back_fresh(void* memory, std::size_t size) noexcept;
   [[maybe_unused]] void* heap_;  // of no use to malloc
   std::size_t outside_ = 0;      // taken from the heap and not given back to it
-  std::uint32_t most_kept_;      // a shelf; 0 where a tool is to see each object
+  std::size_t most_kept_;        // a shelf; 0 where a tool is to see each object
   Shelf shelves_[largest / step];
 };
 

@@ -37,7 +37,7 @@ struct TaskRequest {
 class JUMPCUT_API TaskBase : public FutureBase, public Job {
  public:
   explicit TaskBase(TaskSpace& space) noexcept
-      : FutureBase(space, "task"), own_context_(creators_context()) {
+      : FutureBase(space), own_context_(creators_context()) {
     is_task_ = has_function_ = true;
     has_extras_ = own_context_.bindings() != nullptr;
     Job::is_task = true;
@@ -50,6 +50,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   }
   /// The one whose body runs on the fiber, or null.
   static TaskBase* of(const lowlevel::Fiber& fiber) noexcept { return fiber.task_; }
+  static TaskBase* of(Waiter& waiter) noexcept { return lowlevel::Fiber::of(waiter).task_; }
   /// The running task; throws RuntimeError, with `call`'s name, where there is none.
   static TaskBase& running(const char* call) {
     TaskBase* task = current();
@@ -58,6 +59,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     return *task;
   }
 
+  const char* what() const noexcept override { return "task"; }
   bool cancel(const std::exception_ptr& cancelled) override;
   std::uint32_t cancelling() const noexcept { return cancels_; }
   std::uint32_t uncancel() noexcept;
@@ -73,12 +75,15 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   std::string task_name() const;
   void rename(std::string_view name);
   /// The future it is parked on, or was until it goes on; null otherwise.
-  FutureBase* waiting_on() const noexcept { return waiting_on_; }
+  FutureBase* waiting_on() const noexcept {
+    return fiber_ == nullptr ? nullptr : fiber_->waiting_on_;
+  }
   /// Its fiber, as long as it has one: what it runs on now, a generator's for a while.
   lowlevel::Fiber* fiber() const noexcept { return fiber_; }
   TaskBase* next_task() const noexcept { return next_; }
   /// Nobody needs to hold its handle, nor look at its result.
   void detach() noexcept { detached_ = true; }
+  void note_forgotten() noexcept { forgotten_ = true; }
   /// It need not be known when that happens.
   void stop_watching() noexcept {
     if (!watched_) return;
@@ -151,7 +156,6 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     fiber.task_ = this;
     fiber.context_ = fiber_->context_;
     fiber.interrupted_ = fiber_->interrupted_;
-    fiber_->wait_ = nullptr;
     fiber_ = &fiber;
     SchedulerDoor::visit(*this_core, fiber);
   }
@@ -161,7 +165,6 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     lowlevel::Fiber& from = *fiber_;
     from.return_to_->interrupted_ = from.interrupted_;
     from.task_ = nullptr;
-    from.wait_ = nullptr;
     fiber_ = from.return_to_;
   }
   /// Code of the fiber that it visits is inside a Context::run().
@@ -226,6 +229,8 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   virtual void drop_function() noexcept = 0;
 
  private:
+  /// Before it is done: somebody waits for it, or did.
+  bool is_awaited() const noexcept { return has_listeners() || forgotten_; }
   [[gnu::always_inline]] static Core& core_of_task(const char* call) {
     Core* core = this_core;
     if (core == nullptr || core->running->task_ == nullptr) [[unlikely]]
@@ -234,17 +239,16 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   }
   [[gnu::always_inline]] static void park_on(Core& core, lowlevel::Fiber& fiber, FutureBase& future,
                                              const char* call) {
-    TaskBase& task = *fiber.task_;
-    if (&future == &task || &future.space() != task.space_) [[unlikely]]
+    // Of the task itself nothing is touched: of many that wait, its lines of the cache stay away.
+    if (&future == fiber.task_ || &future.space() != core.tasks) [[unlikely]]
       refuse_await(future, call);
-    Waiter waiter;
-    lowlevel::begin_park(core, waiter.wait);
-    future.listen(waiter);
-    task.waiting_on_ = &future;
+    future.listen(fiber.waiter_);
+    fiber.waiting_on_ = &future;
     if (fiber.interrupted_) [[unlikely]]
-      task.park_interrupted(future);
+      fiber.task_->park_interrupted(future);
     core.switch_to_next<switch_inlined>();
-    task.waiting_on_ = nullptr;
+    fiber.waiting_on_ = nullptr;
+    future.release(fiber.waiter_);
   }
   static const ContextCell& creators_context() noexcept {
     const Core* core = this_core;
@@ -286,11 +290,12 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   bool must_cancel_ = false;
   bool own_request_ : 1 = false;       // see own_request()
   bool passes_cancel_on_ : 1 = false;  // to what it waits for, right now
+  bool detached_ : 1 = false;          // its handle may be dropped
+  bool forgotten_ : 1 = false;         // somebody waited for it, and does no more
   std::uint32_t cancels_ = 0;
   TaskBase* next_ = nullptr;  // the space's list of tasks that are not done
   TaskBase* previous_ = nullptr;
   lowlevel::Fiber* fiber_ = nullptr;
-  FutureBase* waiting_on_ = nullptr;
   ScopeBase* scope_ = nullptr;
   ContextCell own_context_;
   ContextCell* context_ = &own_context_;  // or a SharedContext

@@ -16,13 +16,19 @@ class Valued : public Base {
  public:
   template <class... Arguments>
   explicit Valued(Arguments&&... arguments) : Base(std::forward<Arguments>(arguments)...) {
-    this->slot_ = &value_;
+    static_assert(sizeof(Base) < FutureBase::slot_step * 255);
+    // A number, or the compiler does not see that it can write the flags as one word. A future is
+    // the first base of whatever is one, so the offset is as good as in a standard layout.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Winvalid-offsetof"
+    this->slot_ = offsetof(Valued, value_) / FutureBase::slot_step;
+#pragma GCC diagnostic pop
   }
 
  protected:
   ~Valued() = default;
 
-  std::optional<T> value_;
+  alignas(FutureBase::slot_step) alignas(T) std::optional<T> value_;
 };
 
 template <class Base>
@@ -38,7 +44,7 @@ class Valued<Base, void> : public Base {
 template <class T>
 class FutureState final : public Valued<FutureBase, T> {
  public:
-  explicit FutureState(TaskSpace& space) : Valued<FutureBase, T>(space, "future") {
+  explicit FutureState(TaskSpace& space) : Valued<FutureBase, T>(space) {
     this->plain_ = is_plain();
   }
 

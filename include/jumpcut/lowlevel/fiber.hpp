@@ -1,6 +1,7 @@
 #pragma once
 
 #include <jumpcut/impl/export.hpp>
+#include <jumpcut/impl/listener.hpp>
 #include <jumpcut/impl/saved.hpp>
 #include <jumpcut/lowlevel/stack_pool.hpp>
 
@@ -13,6 +14,7 @@ namespace jumpcut::impl {
 struct Core;
 class Job;
 class ContextCell;
+class FutureBase;
 class TaskBase;
 struct FiberLocals;
 struct SchedulerDoor;
@@ -70,9 +72,17 @@ class JUMPCUT_API alignas(64) Fiber {
   friend struct impl::FiberName;
   friend class impl::TaskBase;
   friend struct impl::SchedulerDoor;
-  friend void begin_park(impl::Core& core, Wait& wait);
+  friend class impl::FutureBase;
+  template <auto switch_form>
+  friend void park_by(Wait& wait);
+  friend bool wake(Wait& wait);
 
   Fiber() noexcept = default;
+  /// Whose waiter it is.
+  static Fiber& of(impl::Waiter& waiter) noexcept {
+    return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&waiter) -
+                                     offsetof(Fiber, waiter_));
+  }
 
   // One cache line: all that a switch touches.
   impl::Saved saved_{};
@@ -80,10 +90,13 @@ class JUMPCUT_API alignas(64) Fiber {
   int error_number_ = 0;
   bool done_ = false;
   bool interrupted_ = false;  // its task has something to see to when it goes on
+  bool parked_ = false;       // on a Wait
 
-  Wait* wait_ = nullptr;  // what it parked on last
+  // The next line: all else that a task's wait does.
+  impl::Waiter waiter_;
+  impl::FutureBase* waiting_on_ = nullptr;  // what its task is parked on, or was until it goes on
+  impl::TaskBase* task_ = nullptr;          // whose body runs here
   impl::Job* job_ = nullptr;
-  impl::TaskBase* task_ = nullptr;        // whose body runs here
   impl::ContextCell* context_ = nullptr;  // what context variables refer to here
   impl::FiberLocals* locals_ = nullptr;
   impl::Core* core_ = nullptr;

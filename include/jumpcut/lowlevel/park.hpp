@@ -26,9 +26,9 @@ class Wait {
   }
 
  private:
-  friend void begin_park(impl::Core& core, Wait& wait);
+  template <auto switch_form>
+  friend void park_by(Wait& wait);
   friend bool wake(Wait& wait);
-  friend void wake_parked(impl::Core& core, Wait& wait) noexcept;
 
   static constexpr std::uintptr_t fresh = 0;
   static constexpr std::uintptr_t woken = 1;
@@ -36,14 +36,6 @@ class Wait {
   std::uintptr_t state_ = fresh;  // fresh, woken, or the fiber
   impl::Core* core_ = nullptr;    // the fiber's, once it parks
 };
-
-/// The first half of park(), for a fresh wait: from here on a wake() makes the running fiber ready,
-/// so it must leave by Core::switch_to_next before anything else runs.
-[[gnu::always_inline]] inline void begin_park(impl::Core& core, Wait& wait) {
-  wait.core_ = &core;
-  wait.state_ = reinterpret_cast<std::uintptr_t>(core.running);
-  core.running->wait_ = &wait;
-}
 
 /// park() by a given form of the switch; the benches compare them.
 template <auto switch_form>
@@ -53,22 +45,17 @@ template <auto switch_form>
     if (wait.is_woken()) return;
     impl::throw_second_park(*wait.fiber());
   }
-  begin_park(core, wait);
+  wait.core_ = &core;
+  wait.state_ = reinterpret_cast<std::uintptr_t>(core.running);
+  core.running->parked_ = true;
   core.switch_to_next<switch_form>();
 }
 
 /// Waits until somebody calls wake() on the same wait; returns at once, and without switching, if
-/// that has happened. The one way for a fiber to stop. Throws RuntimeError outside a fiber, and if
-/// another fiber is parked on this wait.
+/// that has happened. The one way for a fiber to stop, beside a task's, which awaits a future.
+/// Throws RuntimeError outside a fiber, and if another fiber is parked on this wait.
 [[gnu::always_inline]] inline void park(Wait& wait) {
   park_by<impl::switch_inlined>(wait);
-}
-
-/// The second half of wake(), for a wait that a fiber of this thread is parked on.
-[[gnu::always_inline]] inline void wake_parked(impl::Core& core, Wait& wait) noexcept {
-  auto* fiber = reinterpret_cast<Fiber*>(wait.state_);
-  wait.state_ = Wait::woken;
-  core.ready.push(impl::Entry(*fiber));
 }
 
 /// Completes the wait: its fiber, if it is parked, becomes ready, behind all that is ready now; if
@@ -85,7 +72,10 @@ template <auto switch_form>
     core = wait.core_;  // it may be this thread's, and not run
     if (!core->on_its_thread()) impl::throw_wrong_thread("wake", *wait.fiber());
   }
-  wake_parked(*core, wait);
+  auto* fiber = reinterpret_cast<Fiber*>(wait.state_);
+  wait.state_ = Wait::woken;
+  fiber->parked_ = false;
+  core->ready.push(impl::Entry(*fiber));
   return true;
 }
 
