@@ -8,8 +8,8 @@
 namespace jumpcut::impl {
 
 /// Parks the caller in `from` and goes on at `to`; there, the message is returned.
-inline void* switch_inlined(Saved& from, Saved& to, void* message) noexcept {
-  return jumpcut_switch(&from, &to, message);
+inline Switched switch_inlined(Saved& from, Saved& to, void* message) noexcept {
+  return {from, jumpcut_switch(&from, &to, message)};
 }
 
 }  // namespace jumpcut::impl

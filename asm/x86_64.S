@@ -8,6 +8,8 @@
 //      +0x18  base     for the code at `pc` alone: rbx, where that was not kept on the stack
 //      +0x20  control  mxcsr (4 bytes), x87 control word (2 bytes), nothing (2 bytes)
 //
+// The code at `pc` is given its own record in rsi, and the message in rdx.
+//
 // asm.h names the offsets, include/jumpcut/impl/saved.hpp mirrors them for C++, and
 // asm/x86_64.hpp is the same switch without the call. All forms of the switch mix freely: what
 // lies on a parked stack concerns only the code at `pc`.

@@ -59,7 +59,8 @@
 namespace jumpcut::impl {
 
 /// Parks the caller in `from` and goes on at `to`; there, the message is returned.
-[[gnu::always_inline]] inline void* switch_inlined(Saved& from, Saved& to, void* message) noexcept {
+[[gnu::always_inline]] inline Switched switch_inlined(Saved& from, Saved& to,
+                                                      void* message) noexcept {
   Saved* ours = &from;
   Saved* theirs = &to;
   asm volatile(
@@ -95,7 +96,7 @@ namespace jumpcut::impl {
         "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)",
         "st(5)", "st(6)", "st(7)", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7", "memory",
         "cc" JUMPCUT_AVX512_REGISTERS);
-  return message;
+  return {*theirs, message};  // rsi: who switches here has the record there
 }
 
 }  // namespace jumpcut::impl

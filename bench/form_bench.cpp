@@ -3,11 +3,12 @@
 #include "fiber_loops.hpp"
 
 using jumpcut::impl::Saved;
+using jumpcut::impl::Switched;
 
 namespace {
 
-[[gnu::always_inline]] inline void* called(Saved& from, Saved& to, void* message) noexcept {
-  return jumpcut::impl::jumpcut_switch(&from, &to, message);
+[[gnu::always_inline]] inline Switched called(Saved& from, Saved& to, void* message) noexcept {
+  return {from, jumpcut::impl::jumpcut_switch(&from, &to, message)};
 }
 
 using Inlined = loops::By<&jumpcut::impl::switch_inlined>;

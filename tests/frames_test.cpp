@@ -41,10 +41,10 @@ std::vector<std::string> functions(Fiber& fiber) {
   return names;
 }
 
-[[gnu::always_inline]] inline void* switch_called(jumpcut::impl::Saved& from,
-                                                  jumpcut::impl::Saved& to,
-                                                  void* message) noexcept {
-  return jumpcut::impl::jumpcut_switch(&from, &to, message);
+[[gnu::always_inline]] inline jumpcut::impl::Switched switch_called(jumpcut::impl::Saved& from,
+                                                                    jumpcut::impl::Saved& to,
+                                                                    void* message) noexcept {
+  return {from, jumpcut::impl::jumpcut_switch(&from, &to, message)};
 }
 
 template <auto form>

@@ -22,7 +22,7 @@ using jumpcut::impl::Saved;
 template <Form form>
 [[gnu::always_inline]] inline void* switch_by(Saved& from, Saved& to, void* message) {
   if constexpr (form == Form::inlined) {
-    return jumpcut::impl::switch_inlined(from, to, message);
+    return jumpcut::impl::switch_inlined(from, to, message).message;
   } else {
     return jumpcut::impl::jumpcut_switch(&from, &to, message);
   }

@@ -237,6 +237,9 @@ TEST_CASE("a task's state and phase tell where it is") {
     cancelled.cancel();
     ticks(1);
     CHECK(cancelled.state() == State::cancelled);
+    const auto failed = create_task([] { throw std::runtime_error("bad"); });
+    CHECK_THROWS_AS(await(failed), std::runtime_error);
+    CHECK(failed.state() == State::finished);
   });
 }
 

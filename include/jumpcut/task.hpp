@@ -65,7 +65,9 @@ class TaskHandle : public Base {
   int uncancel() const { return static_cast<int>(of_this_thread("uncancel").uncancel()); }
 
   State state() const {
-    return static_cast<State>(static_cast<std::uint8_t>(task("state").state()));
+    const impl::FutureBase& base = task("state");
+    if (!base.is_done()) return State::pending;
+    return base.is_cancelled() ? State::cancelled : State::finished;
   }
   Phase phase() const { return static_cast<Phase>(impl::phase_of(task("phase"))); }
   /// The future that it is parked on, or none.

@@ -39,7 +39,7 @@ void FutureBase::fail_with(std::exception_ptr error) {
   check_can_end("set_exception");
   error_ = std::move(error);
   unretrieved_ = true;
-  end(State::finished);
+  end(State::failed);
 }
 
 void FutureBase::refuse_callback() const {
@@ -59,7 +59,8 @@ void FutureBase::forget(Listener& one) noexcept {
 }
 
 std::exception_ptr FutureBase::exception() {
-  if (state_ == State::finished) {
+  if (state_ == State::finished) return nullptr;
+  if (state_ == State::failed) {
     unretrieved_ = false;
     return error_;
   }
@@ -82,9 +83,10 @@ void FutureBase::throw_error() {
   switch (state_) {
     case State::cancelled:
       std::rethrow_exception(take_cancelled());
-    case State::finished:
+    case State::failed:
       unretrieved_ = false;
       std::rethrow_exception(error_);
+    case State::finished:  // which has a value
     case State::pending:
       break;
   }

@@ -294,7 +294,7 @@ void TaskBase::end_failed() noexcept {
   error_ = std::current_exception();
   unretrieved_ = true;
   const bool awaited = is_awaited();
-  end(State::finished);
+  end(State::failed);
   if (!awaited) Inquiry::begin(*this);
 }
 

@@ -92,11 +92,11 @@ struct JUMPCUT_API Core {
   }
 
   /// Leaves the running fiber, which is registered with whoever will wake it, and goes on with the
-  /// next entry.
+  /// next entry. Returns as transfer() does.
   template <auto switch_form>
-  [[gnu::always_inline]] void switch_to_next() noexcept {
+  [[gnu::always_inline]] Fiber& switch_to_next() noexcept {
     Fiber& self = *running;
-    transfer<switch_form>(self, next());
+    return transfer<switch_form>(self, next());
   }
 
   /// Takes the next entry, as a fiber that can be switched to.
@@ -122,16 +122,18 @@ struct JUMPCUT_API Core {
     __builtin_prefetch(reinterpret_cast<const std::byte*>(&next) + line);
   }
 
-  /// All that a fiber owns and the assembly does not know changes hands, then the stacks.
+  /// All that a fiber owns and the assembly does not know changes hands, then the stacks. Returns
+  /// `from`, once it runs again: without a look at its stack, which takes longest to come.
   template <auto switch_form>
-  [[gnu::always_inline]] void transfer(Fiber& from, Fiber& to) noexcept {
+  [[gnu::always_inline]] Fiber& transfer(Fiber& from, Fiber& to) noexcept {
     from.exceptions_ = *exceptions;
     from.error_number_ = *error_number;
     adopt(to);
     if constexpr (Config::announced_switch) {
       announced_switch(from, to);
+      return from;
     } else {
-      switch_form(from.saved_, to.saved_, nullptr);
+      return Fiber::of(switch_form(from.saved_, to.saved_, nullptr).self);
     }
   }
 
@@ -151,10 +153,10 @@ struct JUMPCUT_API Core {
   }
 
   /// Asks for what the fiber after the next few will touch: its record, and the frames that most
-  /// often lie right below. Stale slots do no harm. What it saves:
-  /// lib/decisions/0002-ready-queue.md.
+  /// often lie right below. What it saves: lib/decisions/0002-ready-queue.md.
   [[gnu::always_inline]] void prefetch() const noexcept {
     constexpr std::uint64_t distance = 4;
+    if (ready.size() <= distance) return;
     const std::uintptr_t record = ready.slots[(ready.head + distance) & ready.mask].address();
     __builtin_prefetch(reinterpret_cast<const void*>(record));
     __builtin_prefetch(reinterpret_cast<const void*>(record - 64));

@@ -36,17 +36,16 @@ class DoneCallback : public Listener, public Callback {
 /// its loop's thread alone.
 class JUMPCUT_API FutureBase {
  public:
-  enum class State : std::uint8_t { pending, cancelled, finished };
+  enum class State : std::uint8_t { pending, cancelled, failed, finished };
 
   explicit FutureBase(TaskSpace& space) noexcept : space_(&space) {}
   FutureBase(const FutureBase&) = delete;
   FutureBase& operator=(const FutureBase&) = delete;
 
-  State state() const noexcept { return state_; }
   bool is_done() const noexcept { return state_ != State::pending; }
   bool is_cancelled() const noexcept { return state_ == State::cancelled; }
   /// It is done without error.
-  bool is_well() const noexcept { return state_ == State::finished && error_ == nullptr; }
+  bool is_well() const noexcept { return state_ == State::finished; }
   bool is_task() const noexcept { return is_task_; }
   /// It lives on the stack of who waits for it, and has no handle.
   bool is_on_stack() const noexcept { return on_stack_; }
@@ -113,7 +112,7 @@ class JUMPCUT_API FutureBase {
 
   /// Throws what it ended with, if that is an error or a cancellation. Counts as retrieved.
   [[gnu::always_inline]] void get() {
-    if (error_ != nullptr || state_ != State::finished) [[unlikely]]
+    if (state_ != State::finished) [[unlikely]]
       throw_error();
   }
   /// The error it finished with, or null; throws Cancelled, or InvalidStateError if not done.
@@ -222,8 +221,10 @@ class JUMPCUT_API FutureBase {
   bool has_function_ : 1 = false;   // a task that has not destroyed its function
   bool has_extras_ : 1 = false;     // a task that may hold more than most: see TaskBase
   std::uint8_t plain_ : 1 = false;  // of plain_size, and only its memory is to be given back
-  std::uint8_t slot_ = 0;           // see slot()
-  bool is_task_ = false;            // for good: other threads may ask
+  // No bit is left out, or a new future's flags are not one word: what lay there would be read.
+  std::uint8_t filler_ : 1 = false;
+  std::uint8_t slot_ = 0;  // see slot()
+  bool is_task_ = false;   // for good: other threads may ask
 
  private:
   [[gnu::always_inline]] void append(Listener& one) noexcept {

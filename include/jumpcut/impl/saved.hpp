@@ -23,6 +23,12 @@ static_assert(offsetof(Saved, fp) == 0x10);
 static_assert(offsetof(Saved, base) == 0x18);
 static_assert(offsetof(Saved, control) == 0x20);
 
+/// What a switch returns, where it has come to.
+struct Switched {
+  Saved& self;  ///< the record that it parked in, known sooner than what lies on the stack
+  void* message;
+};
+
 /// What a sanitizer is told of a stack at each switch. Kept in every build, so that the layout of
 /// what holds it does not depend on one.
 struct ToolStack {

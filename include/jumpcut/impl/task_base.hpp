@@ -105,8 +105,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   [[gnu::always_inline]] static void wait_until_done(FutureBase& future, const char* call) {
     if (future.is_done()) return;
     Core& core = core_of_task(call);
-    lowlevel::Fiber& fiber = *core.running;
-    park_on(core, fiber, future, call);
+    lowlevel::Fiber& fiber = park_on(core, future, call);
     if (fiber.interrupted_) [[unlikely]]
       fiber.task_->resume_interrupted(&future);
   }
@@ -115,8 +114,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   [[gnu::always_inline]] static void wait_for_outcome(FutureBase& future, const char* call) {
     if (future.is_done()) return;
     Core& core = core_of_task(call);
-    lowlevel::Fiber& fiber = *core.running;
-    park_on(core, fiber, future, call);
+    lowlevel::Fiber& fiber = park_on(core, future, call);
     if (fiber.interrupted_ && future.is_cancelled()) [[unlikely]]
       fiber.task_->resume_interrupted(&future);
   }
@@ -129,9 +127,8 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   /// Returns once all that is ready now has had its turn; throws Cancelled.
   [[gnu::always_inline]] static void yield(const char* call) {
     Core& core = core_of_task(call);
-    lowlevel::Fiber& fiber = *core.running;
-    core.ready.push(Entry(fiber));
-    core.switch_to_next<switch_inlined>();
+    core.ready.push(Entry(*core.running));
+    lowlevel::Fiber& fiber = core.switch_to_next<switch_inlined>();
     if (fiber.interrupted_) [[unlikely]]
       fiber.task_->resume_interrupted(nullptr);
   }
@@ -237,8 +234,10 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
       refuse_outside(call);
     return *core;
   }
-  [[gnu::always_inline]] static void park_on(Core& core, lowlevel::Fiber& fiber, FutureBase& future,
-                                             const char* call) {
+  /// Returns the running fiber.
+  [[gnu::always_inline]] static lowlevel::Fiber& park_on(Core& core, FutureBase& future,
+                                                         const char* call) {
+    lowlevel::Fiber& fiber = *core.running;
     // Of the task itself nothing is touched: of many that wait, its lines of the cache stay away.
     if (&future == fiber.task_ || &future.space() != core.tasks) [[unlikely]]
       refuse_await(future, call);
@@ -246,9 +245,10 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     fiber.waiting_on_ = &future;
     if (fiber.interrupted_) [[unlikely]]
       fiber.task_->park_interrupted(future);
-    core.switch_to_next<switch_inlined>();
-    fiber.waiting_on_ = nullptr;
-    future.release(fiber.waiter_);
+    lowlevel::Fiber& again = core.switch_to_next<switch_inlined>();
+    again.waiting_on_ = nullptr;
+    future.release(again.waiter_);
+    return again;
   }
   static const ContextCell& creators_context() noexcept {
     const Core* core = this_core;

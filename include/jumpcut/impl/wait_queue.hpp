@@ -21,7 +21,7 @@ class JUMPCUT_API QueuedWait {
   QueuedWait& operator=(const QueuedWait&) = delete;
 
   bool is_done() const noexcept { return waiting_.is_done(); }
-  bool is_woken() const noexcept { return waiting_.state() == FutureBase::State::finished; }
+  bool is_woken() const noexcept { return waiting_.is_well(); }
   bool is_cancelled() const noexcept { return waiting_.is_cancelled(); }
   /// Its queue was destroyed meanwhile, and what the queue is a part of.
   bool is_orphaned() const noexcept { return orphaned_; }

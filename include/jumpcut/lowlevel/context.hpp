@@ -41,7 +41,7 @@ class JUMPCUT_API Context {
   /// once somebody switches to this context, with that one's message.
   void* switch_to(Context& to, void* message = nullptr) noexcept {
     if constexpr (impl::Config::announced_switch) return switch_announced(to, message);
-    return impl::switch_inlined(saved_, to.saved_, message);
+    return impl::switch_inlined(saved_, to.saved_, message).message;
   }
 
   /// Switches to `to` for the last time. There, before the message arrives, function(argument) runs

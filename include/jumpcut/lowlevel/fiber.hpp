@@ -78,6 +78,11 @@ class JUMPCUT_API alignas(64) Fiber {
   friend bool wake(Wait& wait);
 
   Fiber() noexcept = default;
+  /// Whose record it is.
+  static Fiber& of(impl::Saved& saved) noexcept {
+    return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&saved) -
+                                     offsetof(Fiber, saved_));
+  }
   /// Whose waiter it is.
   static Fiber& of(impl::Waiter& waiter) noexcept {
     return *reinterpret_cast<Fiber*>(reinterpret_cast<std::byte*>(&waiter) -
