@@ -52,8 +52,9 @@ class Arrival final : public PostedCallback, public std::enable_shared_from_this
   bool counted_ = true;
 };
 
-ExecutorFutureBase::ExecutorFutureBase(TaskSpace& space, std::shared_ptr<ThreadState> source)
-    : FutureBase(space), source_(std::move(source)) {}
+ExecutorFutureBase::ExecutorFutureBase(TaskSpace& space, std::shared_ptr<ThreadState> source,
+                                       bool shared)
+    : FutureBase(space), source_(std::move(source)), shared_(shared) {}
 
 void ExecutorFutureBase::begin() {
   LoopState& loop = LoopState::of(*space_->loop);
@@ -80,7 +81,7 @@ void ExecutorFutureBase::arrive() {
   if (is_done()) return;
   if (source_->is_cancelled()) {
     FutureBase::cancel(make_cancelled({}));
-  } else if (const std::exception_ptr error = source_->error()) {
+  } else if (const std::exception_ptr error = shared_ ? source_->error() : source_->take_error()) {
     if (jumpcut::impl::is_cancelled(error)) {
       FutureBase::cancel(error);
     } else {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace jumpcut::impl {
 
@@ -54,6 +55,11 @@ bool ThreadState::is_cancelled() const noexcept {
 std::exception_ptr ThreadState::error() const noexcept {
   const std::lock_guard lock(mutex_);
   return error_;
+}
+
+std::exception_ptr ThreadState::take_error() noexcept {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(error_, nullptr);
 }
 
 std::uint64_t ThreadState::listen(std::function<void()> listener) {

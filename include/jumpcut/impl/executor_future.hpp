@@ -29,25 +29,28 @@ class JUMPCUT_API ExecutorFutureBase : public FutureBase {
   ExecutorFutureBase* previous = nullptr;
 
  protected:
-  ExecutorFutureBase(TaskSpace& space, std::shared_ptr<ThreadState> source);
+  /// `shared` if others ask the source too. If not, what it has is taken out, lest it be destroyed
+  /// by the thread that worked.
+  ExecutorFutureBase(TaskSpace& space, std::shared_ptr<ThreadState> source, bool shared);
   ~ExecutorFutureBase() = default;
 
   /// Has arrive() called when the source is done. Counts as held by the loop.
   void begin();
   virtual void take_value() = 0;
   ThreadState& source() const noexcept { return *source_; }
+  bool is_shared() const noexcept { return shared_; }
 
  private:
   void land() noexcept;
 
   std::shared_ptr<ThreadState> source_;
   std::shared_ptr<Arrival> arrival_;
+  const bool shared_;
 };
 
 template <class T>
 class ExecutorFuture final : public Valued<ExecutorFutureBase, T> {
  public:
-  /// `shared` if others ask the source too.
   static ExecutorFuture& make(TaskSpace& space, std::shared_ptr<ThreadStateOf<T>> source,
                               bool shared = false) {
     auto& future =
@@ -62,13 +65,13 @@ class ExecutorFuture final : public Valued<ExecutorFutureBase, T> {
   friend class Ref<ExecutorFuture>;
 
   ExecutorFuture(TaskSpace& space, std::shared_ptr<ThreadStateOf<T>> source, bool shared)
-      : Valued<ExecutorFutureBase, T>(space, std::move(source)), shared_(shared) {}
+      : Valued<ExecutorFutureBase, T>(space, std::move(source), shared) {}
   ~ExecutorFuture() = default;
 
   void take_value() override {
     if constexpr (!std::is_void_v<T>) {
       auto& source = static_cast<ThreadStateOf<T>&>(this->source());
-      this->value_.emplace(shared_ ? source.value() : source.take());
+      this->value_.emplace(this->is_shared() ? source.value() : source.take());
     }
   }
   void destroy() noexcept override {
@@ -76,8 +79,6 @@ class ExecutorFuture final : public Valued<ExecutorFutureBase, T> {
     this->~ExecutorFuture();
     space.give_back(this, sizeof(ExecutorFuture));
   }
-
-  const bool shared_;
 };
 
 }  // namespace jumpcut::impl

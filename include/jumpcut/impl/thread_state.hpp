@@ -45,6 +45,8 @@ class JUMPCUT_API ThreadState {
   bool is_cancelled() const noexcept;
   /// Of one that is done: what it failed with, or null.
   std::exception_ptr error() const noexcept;
+  /// The same, for the last who asks: whoever else has the state doesn't keep the error.
+  std::exception_ptr take_error() noexcept;
 
   /// Has listener() called once it is done, by the thread that ends it, or at once. It must not
   /// throw. Returns a number for forget().
