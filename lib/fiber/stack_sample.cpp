@@ -53,13 +53,22 @@ __attribute__((no_sanitize("thread"))) State answer() noexcept {
   return State::answered;
 }
 
+/// The signal brings `request`: one that comes too late is still known from others'.
+sigval token() noexcept {
+  sigval value{};
+  value.sival_ptr = &request;
+  return value;
+}
+
 void handle(int signal, siginfo_t* info, void* context) noexcept {
   const int error = errno;
-  State asked = State::asked;
-  if (request.state.load(std::memory_order_acquire) == State::asked &&
-      pthread_equal(request.thread, pthread_self()) != 0 &&
-      request.state.compare_exchange_strong(asked, State::answering)) {
-    request.state.store(answer(), std::memory_order_release);
+  if (info->si_code == SI_QUEUE && info->si_value.sival_ptr == token().sival_ptr) {
+    State asked = State::asked;
+    if (request.state.load(std::memory_order_acquire) == State::asked &&
+        pthread_equal(request.thread, pthread_self()) != 0 &&
+        request.state.compare_exchange_strong(asked, State::answering)) {
+      request.state.store(answer(), std::memory_order_release);
+    }
   } else if ((previous.sa_flags & SA_SIGINFO) != 0) {
     if (previous.sa_sigaction != nullptr) previous.sa_sigaction(signal, info, context);
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
@@ -99,7 +108,7 @@ bool StackSampler::ask(pthread_t thread, std::uint64_t step) noexcept {
   request.thread = thread;
   request.step = step;
   request.state.store(State::asked, std::memory_order_release);
-  if (pthread_kill(thread, sample_signal) == 0) return true;
+  if (pthread_sigqueue(thread, sample_signal, token()) == 0) return true;
   request.state = State::idle;
   return false;
 }

@@ -113,9 +113,9 @@ int pthread_getattr_np(pthread_t thread, pthread_attr_t* attributes) noexcept {
   return Reached("pthread_getattr_np").made([&] { return real(thread, attributes); });
 }
 
-int pthread_kill(pthread_t thread, int signal) noexcept {
-  static constinit Real<&pthread_kill> real("pthread_kill");
-  return Reached("pthread_kill").made([&] { return real(thread, signal); });
+int pthread_sigqueue(pthread_t thread, int signal, const sigval value) noexcept {
+  static constinit Real<&pthread_sigqueue> real("pthread_sigqueue");
+  return Reached("pthread_sigqueue").made([&] { return real(thread, signal, value); });
 }
 
 int sched_getaffinity(pid_t process, std::size_t size, cpu_set_t* set) noexcept {

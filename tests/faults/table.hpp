@@ -117,7 +117,7 @@ inline constexpr Call calls[] = {
     {"nanosleep", "", {EINTR}},
     {"pthread_create", "no thread can be started|no watchdog", {EAGAIN, EPERM}},
     {"pthread_getattr_np", "", {ENOMEM}},
-    {"pthread_kill", "", {ESRCH, EAGAIN}},
+    {"pthread_sigqueue", "", {ESRCH, EAGAIN}},
     {"sched_getaffinity", "", {EINVAL, EPERM}},
     {"sched_setaffinity", "pinning", {EINVAL, EPERM}},
     {"sigaction", "signal|sigaction", {EINVAL}},
