@@ -22,7 +22,7 @@ cd "$(dirname "$0")/.."
 needs="$build_needs $test_needs"
 folder=build-${1:-}
 options=--buildtype=debugoptimized
-less_to_compile='-Doptimization=1 -Dcpp_args=-g1'  # a third of the time, where there is a sanitizer
+less_to_compile='-Doptimization=1 -Dcpp_args=-g1'  # a file of lib/ takes two fifths of the time
 slower=1   # how much longer than usual a test may take
 around=    # a command to run the tests under
 export CC=gcc CXX=g++
