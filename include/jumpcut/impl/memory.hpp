@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
+#include <memory>
 
 namespace jumpcut::impl {
 
@@ -29,11 +29,17 @@ class JUMPCUT_API Memory {
   [[gnu::always_inline]] void* take(std::size_t size) {
     if (size > largest) [[unlikely]]
       return take_aside(size);
-    Shelf& shelf = shelves_[(size - 1) / step];
-    if (shelf.first == nullptr) return take_aside(size);
-    Kept* kept = shelf.first;
-    shelf.first = kept->next;
-    return kept;
+    Shelf& shelf = shelf_of(size);
+    if (shelf.top == shelf.bottom) return take_aside(size);
+    void* memory = *--shelf.top;
+    if (size > line) {
+      // Who takes large ones writes all over them, and may take many: so the one after the next few
+      // is asked for.
+      const auto* later = static_cast<const std::byte*>(shelf.top[-ahead]);
+      __builtin_prefetch(later, 1);
+      __builtin_prefetch(later + line, 1);
+    }
+    return memory;
   }
   /// The same size as it was taken with.
   [[gnu::always_inline]] void give_back(void* memory, std::size_t size) noexcept {
@@ -44,11 +50,10 @@ class JUMPCUT_API Memory {
   [[gnu::always_inline]] bool keep(void* memory, std::size_t size) noexcept {
     if (size > largest) [[unlikely]]
       return false;
-    Shelf& shelf = shelves_[(size - 1) / step];
-    const std::size_t count = shelf.count();
-    if (count >= most_kept_) [[unlikely]]
+    Shelf& shelf = shelf_of(size);
+    if (shelf.top == shelf.end) [[unlikely]]
       return false;
-    shelf.first = new (memory) Kept{shelf.first, count + 1};
+    *shelf.top++ = memory;
     return true;
   }
   /// The other half.
@@ -57,16 +62,23 @@ class JUMPCUT_API Memory {
  private:
   static constexpr std::size_t step = 32;
   static constexpr std::size_t largest = 512;
-  struct Kept {
-    Kept* next;
-    std::size_t count;  // from here on: taking one writes less than if the shelf had it
-  };
-  /// What was given back last is taken first, without asking the heap: it is in the cache.
+  static constexpr std::size_t line = 64;  // of the cache
+  static constexpr std::ptrdiff_t ahead = 4;
+  /// What was given back last is taken first, without asking the heap: it is in the cache. The
+  /// list lies apart from what it keeps, so who takes many needn't wait for each of them to find
+  /// the next.
   struct Shelf {
-    std::size_t count() const noexcept { return first == nullptr ? 0 : first->count; }
+    void** top = nullptr;
+    void** end = nullptr;     // room for all that came from the heap for it, up to `most_kept_`
+    void** bottom = nullptr;  // below it are `ahead` more, of no matter what memory
+    std::size_t fresh = 0;    // so many came from there, and have not gone back
+    std::unique_ptr<void*[]> slots = {};
 
-    Kept* first = nullptr;
+    std::size_t count() const noexcept { return static_cast<std::size_t>(top - bottom); }
+    /// So that one more may come from the heap. Throws std::bad_alloc.
+    void make_room(std::size_t most);
   };
+  Shelf& shelf_of(std::size_t size) noexcept { return shelves_[(size - 1) / step]; }
   static std::size_t rounded(std::size_t size) noexcept {
     return size > largest ? size : (size + step - 1) / step * step;
   }
