@@ -52,7 +52,7 @@ ContextCell*& TaskBase::context_place() noexcept {
 bool TaskBase::is_own_context(const ContextCell& context) noexcept {
   const Core* core = this_core;
   const TaskBase* task = core == nullptr ? nullptr : core->running->task_;
-  return task != nullptr && task->context_ == &context;
+  return task != nullptr && task->shares_context_ && task->shared_context_ == &context;
 }
 
 ContextCell& current_context() noexcept {
@@ -115,8 +115,9 @@ void ContextKey::throw_unset() const {
 
 void TaskBase::share_context(const Context& context) {
   context.cell_->add_ref();
-  context_ = context.cell_;
-  has_extras_ = true;
+  own_context_.~ContextCell();
+  shared_context_ = context.cell_;
+  shares_context_ = has_extras_ = true;
 }
 
 }  // namespace impl

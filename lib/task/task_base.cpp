@@ -75,8 +75,10 @@ void TaskBase::free_name() noexcept {
 void TaskBase::free_extras() noexcept {
   free_name();
   if (space_->origins != nullptr) space_->origins->forget(*this);
-  if (context_ != &own_context_) static_cast<SharedContext*>(context_)->drop_ref();
-  context_ = &own_context_;
+  if (!shares_context_) return;
+  shared_context_->drop_ref();
+  shares_context_ = false;
+  new (&own_context_) ContextCell;
 }
 
 void TaskBase::equip(const TaskRequest& request) {
@@ -135,7 +137,7 @@ bool TaskBase::cancel(const std::exception_ptr& cancelled) {
   if (is_done()) return false;
   if (space_->core == nullptr) refuse_end("cancel");
   ++cancels_;
-  request_ = cancelled;
+  error_ = cancelled;
   has_extras_ = true;
   own_request_ = false;
   if (waiting_on() != nullptr && pass_on(cancelled)) return true;
@@ -159,7 +161,7 @@ bool TaskBase::pass_on(const std::exception_ptr& cancelled) {
 
 void TaskBase::tear_away(const std::exception_ptr& cancelled) noexcept {
   must_cancel_ = own_request_ = has_extras_ = true;
-  request_ = cancelled;
+  error_ = cancelled;
   update_interrupted();
   FutureBase* const future = waiting_on();
   if (future == nullptr || !fiber_->waiter_.is_listed()) return;  // or it was woken already
@@ -202,7 +204,7 @@ void TaskBase::update_interrupted() noexcept {
 void TaskBase::park_interrupted(FutureBase& future) {
   try {
     if (must_cancel_) {
-      if (future.cancel(request_)) must_cancel_ = false;
+      if (future.cancel(error_)) must_cancel_ = false;
     } else if (const ScopeBase* scope = ScopeBase::in_effect(scope_)) {
       future.cancel(scope->cancelled());
     }
@@ -217,10 +219,13 @@ void TaskBase::resume_interrupted(FutureBase* future) {
   const bool told = future != nullptr && future->is_cancelled();
   if (must_cancel_) {
     must_cancel_ = false;
-    const std::exception_ptr request = request_;
+    const std::exception_ptr request = error_;
     update_interrupted();
     // A gather fails with Cancelled.
-    if (told || (future != nullptr && jumpcut::impl::is_cancelled(future->error()))) return;
+    if (told || (future != nullptr && future->is_failed() &&
+                 jumpcut::impl::is_cancelled(future->error()))) {
+      return;
+    }
     if (future != nullptr) future->set_retrieved();
     std::rethrow_exception(request);
   }
@@ -234,24 +239,22 @@ void TaskBase::end_interrupted() noexcept {
   leave();
   if (!must_cancel_) {  // it was told, went on, and ended as if nothing were
     ++space_->swallowed_cancellations;
-    if (space_->debug && space_->report != nullptr && request_ != nullptr) {
-      const auto request = request_of(request_);
+    if (space_->debug && space_->report != nullptr && error_ != nullptr) {
+      const auto request = request_of(error_);
       space_->report(*space_,
                      "Task '" + task_name() + "' was " + Cancelled(*request).describe() +
                          ", and swallowed it: rethrow Cancelled, or call uncancel()",
-                     request_, this);
+                     error_, this);
     }
     return end(State::finished);
   }
   must_cancel_ = false;
-  error_ = std::exchange(request_, nullptr);
   end(State::cancelled);
 }
 
 void TaskBase::end_cancelled() noexcept {
   leave();
   must_cancel_ = false;
-  request_ = nullptr;
   error_ = std::current_exception();
   message_once_ = true;
   end(State::cancelled);
@@ -290,7 +293,6 @@ class Inquiry final : public DoneCallback {
 void TaskBase::end_failed() noexcept {
   leave();
   must_cancel_ = false;
-  request_ = nullptr;
   error_ = std::current_exception();
   unretrieved_ = true;
   const bool awaited = is_awaited();

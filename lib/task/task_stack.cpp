@@ -82,7 +82,7 @@ std::string parked_text(const TaskBase& task, Symbols& symbols) {
 std::string task_headline(const TaskBase& task) {
   const std::string name = task.describe();
   if (task.is_cancelled()) return name + " was " + error_text(task.error());
-  if (task.error() != nullptr) return name + " failed: " + error_text(task.error());
+  if (task.is_failed()) return name + " failed: " + error_text(task.error());
   switch (phase(task)) {
     case Phase::queued:
       return name + " has not begun";

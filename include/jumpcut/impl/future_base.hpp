@@ -38,7 +38,8 @@ class JUMPCUT_API FutureBase {
  public:
   enum class State : std::uint8_t { pending, cancelled, failed, finished };
 
-  explicit FutureBase(TaskSpace& space) noexcept : space_(&space) {}
+  explicit FutureBase(TaskSpace& space, bool task = false) noexcept
+      : space_(&space), has_function_(task), is_task_(task) {}
   FutureBase(const FutureBase&) = delete;
   FutureBase& operator=(const FutureBase&) = delete;
 
@@ -46,6 +47,7 @@ class JUMPCUT_API FutureBase {
   bool is_cancelled() const noexcept { return state_ == State::cancelled; }
   /// It is done without error.
   bool is_well() const noexcept { return state_ == State::finished; }
+  bool is_failed() const noexcept { return state_ == State::failed; }
   bool is_task() const noexcept { return is_task_; }
   /// It lives on the stack of who waits for it, and has no handle.
   bool is_on_stack() const noexcept { return on_stack_; }
@@ -121,6 +123,7 @@ class JUMPCUT_API FutureBase {
   std::exception_ptr take_cancelled() noexcept;
   /// The one that whoever asks after its awaiter takes.
   std::exception_ptr cancelled_again() const noexcept;
+  /// What a failed or cancelled one ended with.
   const std::exception_ptr& error() const noexcept { return error_; }
   /// Nobody needs to be told of its error any more.
   void set_retrieved() noexcept { unretrieved_ = false; }
@@ -207,7 +210,9 @@ class JUMPCUT_API FutureBase {
   // One cache line, as a task's first. g++ looks at two of the flags at once only if they are no
   // bools.
   TaskSpace* space_;
-  std::exception_ptr error_;  // what it failed with, or the Cancelled it ended with
+  // What it failed with, or the Cancelled it ended with. Of a task before that, and of one that
+  // ended well: the Cancelled that cancel() brought last.
+  std::exception_ptr error_;
   // Those that wait. Of one that is done: the waiter that it had alone, until that goes on.
   Listener* first_ = nullptr;
   std::uint32_t references_ = 1;

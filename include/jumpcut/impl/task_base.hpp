@@ -36,10 +36,11 @@ struct TaskRequest {
 /// loop holds a reference until it is done.
 class JUMPCUT_API TaskBase : public FutureBase, public Job {
  public:
+  // NOLINTNEXTLINE: of a union one member is enough
   explicit TaskBase(TaskSpace& space) noexcept
-      : FutureBase(space), own_context_(creators_context()) {
-    is_task_ = has_function_ = true;
-    has_extras_ = own_context_.bindings() != nullptr;
+      : FutureBase(space, true), own_context_(creators_context()) {
+    if (own_context_.bindings() != nullptr) [[unlikely]]
+      has_extras_ = true;
     Job::is_task = true;
   }
 
@@ -70,7 +71,9 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   bool must_cancel() const noexcept { return must_cancel_; }
   /// What cancel() brought last, if the task was to throw it itself, rather than what it waited
   /// for; null once it ended as cancelled.
-  std::exception_ptr own_request() const noexcept { return own_request_ ? request_ : nullptr; }
+  std::exception_ptr own_request() const noexcept {
+    return own_request_ && (!is_done() || is_well()) ? error_ : nullptr;
+  }
 
   std::string task_name() const;
   void rename(std::string_view name);
@@ -140,7 +143,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   /// Those of the task's own code.
   ContextCell& context_cell() noexcept {
     has_extras_ = true;
-    return *context_;
+    return context();
   }
   /// The running code sets a context variable, maybe of its task's own context.
   static void note_binding() noexcept {
@@ -172,7 +175,9 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   static void end_fiber(Core& core, lowlevel::Fiber& fiber) noexcept;
 
  protected:
-  ~TaskBase() = default;
+  ~TaskBase() {
+    if (!shares_context_) own_context_.~ContextCell();
+  }
 
   /// Takes what was asked for, before submit().
   void equip(const TaskRequest& request);
@@ -190,7 +195,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   [[gnu::always_inline]] bool begin() noexcept {
     lowlevel::Fiber& fiber = *space_->core->running;
     fiber.task_ = this;
-    fiber.context_ = has_extras_ ? context_ : &own_context_;
+    fiber.context_ = has_extras_ ? &context() : &own_context_;
     fiber_ = &fiber;
     if (must_cancel_) [[unlikely]] {
       end_unstarted();
@@ -219,7 +224,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
     return has_extras_ || has_function_ || error_ != nullptr;
   }
   void drop_extras() noexcept {
-    if (name != nullptr || context_ != &own_context_) [[unlikely]]
+    if (name != nullptr || shares_context_) [[unlikely]]
       free_extras();
   }
   /// Destroys the function, if it is still there.
@@ -262,6 +267,7 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   void resume_interrupted(FutureBase* future);
   bool pass_on(const std::exception_ptr& cancelled);
   void end_interrupted() noexcept;
+  ContextCell& context() noexcept { return shares_context_ ? *shared_context_ : own_context_; }
   void free_extras() noexcept;
   void free_name() noexcept;
   void submit_by_hand(bool eager);
@@ -292,14 +298,17 @@ class JUMPCUT_API TaskBase : public FutureBase, public Job {
   bool passes_cancel_on_ : 1 = false;  // to what it waits for, right now
   bool detached_ : 1 = false;          // its handle may be dropped
   bool forgotten_ : 1 = false;         // somebody waited for it, and does no more
+  bool shares_context_ : 1 = false;
+  std::uint8_t filler_ : 3 = false;  // no bit is left out: see FutureBase's
   std::uint32_t cancels_ = 0;
   TaskBase* next_ = nullptr;  // the space's list of tasks that are not done
   TaskBase* previous_ = nullptr;
   lowlevel::Fiber* fiber_ = nullptr;
   ScopeBase* scope_ = nullptr;
-  ContextCell own_context_;
-  ContextCell* context_ = &own_context_;  // or a SharedContext
-  std::exception_ptr request_;  // what cancel() brought last; to be thrown if must_cancel_
+  union {
+    ContextCell own_context_;
+    SharedContext* shared_context_;  // counted, if shares_context_
+  };
 };
 
 /// AnyTask's Phase, as a number.
