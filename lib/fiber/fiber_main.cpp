@@ -37,6 +37,7 @@ inline bool Scheduler::next_job(Fiber& fiber) noexcept {
   if (job.pool != usual_pool_ || job.withdrawn) return wait_for_job(fiber);
   fiber.job_ = &job;
   ready.pop();
+  prefetch<-32, 32>();  // a task's record, which a Job is in the midst of
   fiber.done_ = false;
   *error_number = 0;
   impl::jumpcut_set_control(&hub.saved_);
