@@ -5,13 +5,16 @@
 
 #include <jumpcut/impl/config.hpp>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <string>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -78,4 +81,21 @@ Ended in_child(Function function) {
   if (WIFSIGNALED(status)) ended.signal = WTERMSIG(status);
   if (WIFEXITED(status)) ended.exit_code = WEXITSTATUS(status);
   return ended;
+}
+
+/// Starts a process that sends this one the signal, once its first thread sleeps. It exits with 0.
+inline pid_t signal_when_asleep(int signal) {
+  const pid_t self = getpid();
+  const std::string stat = "/proc/" + std::to_string(self) + "/stat";
+  const pid_t sender = fork();
+  if (sender != 0) return sender;
+  std::array<char, 200> text{};
+  const char* state = nullptr;
+  do {
+    const int file = open(stat.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read(file, text.data(), text.size() - 1) <= 0 || getppid() != self) _exit(1);
+    close(file);
+    state = std::strrchr(text.data(), ')');
+  } while (state == nullptr || state[2] != 'S');
+  _exit(kill(self, signal) == 0 ? 0 : 1);
 }

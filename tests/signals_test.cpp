@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -67,11 +68,45 @@ TEST_CASE("a signal wakes a loop that sleeps, whichever thread it comes on") {
   jumpcut::run([] {
     const Future<> came;
     get_running_loop().add_signal_handler(SIGUSR2, [&] { came.set_result(); });
-    std::thread other([] { kill(getpid(), SIGUSR2); });
+    std::thread other([] { pthread_kill(pthread_self(), SIGUSR2); });
     await(came);  // with nothing else to wait for, and that is no deadlock
     other.join();
   });
   CHECK(others == 0);
+}
+
+TEST_CASE("a loop sleeps while another process may send it a signal, and no longer") {
+  const OwnHandler own(SIGUSR2);
+  pid_t sender = 0;
+  CHECK_THROWS_AS(jumpcut::run([&] {
+                    const Future<> came;
+                    Loop& loop = get_running_loop();
+                    loop.add_signal_handler(SIGUSR2, [&] { came.set_result(); });
+                    sender = signal_when_asleep(SIGUSR2);
+                    await(came);
+                    loop.remove_signal_handler(SIGUSR2);
+                    await(Future<>());
+                  }),
+                  jumpcut::Deadlock);
+  int status = -1;
+  CHECK(waitpid(sender, &status, 0) == sender);
+  CHECK(status == 0);
+  CHECK(others == 0);
+}
+
+TEST_CASE("a virtual clock waits for a signal only while a thread could send it") {
+  const OwnHandler own(SIGUSR2);
+  const auto wait_for_signal = [](bool sends) {
+    const Future<> came;
+    get_running_loop().add_signal_handler(SIGUSR2, [&] { came.set_result(); });
+    std::jthread other;
+    if (sends) other = std::jthread([] { pthread_kill(pthread_self(), SIGUSR2); });
+    await(came);
+  };
+  jumpcut::VirtualClock clock;
+  jumpcut::run([&] { wait_for_signal(true); }, {.clock = &clock});
+  CHECK_THROWS_AS(jumpcut::run([&] { wait_for_signal(false); }, {.clock = &clock}),
+                  jumpcut::Deadlock);
 }
 
 TEST_CASE("remove_signal_handler restores what the signal did before, and so does close") {

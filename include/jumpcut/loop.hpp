@@ -176,7 +176,8 @@ class JUMPCUT_API Loop {
 
   /// Has function() called, in a turn of its own, for each time that the signal is delivered,
   /// whichever thread that happens on. It replaces the one that was there. A signal is for one loop
-  /// of the process; remove_signal_handler() and close() restore what it did before. Throws
+  /// of the process; remove_signal_handler() and close() restore what it did before. Until then a
+  /// loop in real time with nothing else to wait for sleeps: that is no Deadlock. Throws
   /// ValueError for what is no signal, RuntimeError for one that can't be handled so, or that
   /// another loop has.
   template <class Function>

@@ -59,11 +59,12 @@ class LoopPart {
 };
 
 /// Counts those outside who may post to the loop some day: a thread with a job of its, a callback
-/// that a foreign library has. While there are any, the loop waits for them rather than calling it
-/// a deadlock. Outlives the loop.
+/// that a foreign library has, a signal. While there are any, the loop waits for them rather than
+/// calling it a deadlock. Outlives the loop.
 struct Outsiders {
   std::atomic<std::int64_t> threads{0};    ///< surely at work: a virtual clock waits for them too
   std::atomic<std::int64_t> callbacks{0};  ///< may never come
+  std::atomic<std::int64_t> signals{0};    ///< handled here: another process may send one any time
   std::atomic<std::int64_t> owners{0};     ///< may bring work at any time, and will end the loop
   std::atomic<std::uint64_t> repeated{0};  ///< calls of a callback beyond its first
 };

@@ -75,7 +75,7 @@ SignalCall* SignalCall::install(LoopState& loop, int signal, Ref<LoopHandle> fun
     owner.store(nullptr);
     throw_system_error(error, "add_signal_handler: %s", describe(signal).c_str());
   }
-  loop.outsiders->callbacks.fetch_add(1, std::memory_order_acq_rel);
+  loop.outsiders->signals.fetch_add(1, std::memory_order_relaxed);
   return call.release();
 }
 
@@ -88,7 +88,7 @@ void SignalCall::uninstall() noexcept {
   owners[static_cast<std::size_t>(signal_)].store(nullptr);
   while (handlers.load() != 0) {
   }
-  outsiders_->callbacks.fetch_sub(1, std::memory_order_acq_rel);
+  outsiders_->signals.fetch_sub(1, std::memory_order_relaxed);
   removed_ = true;
   function_->cancel();
   if (!runs_ && came_.load() == 0) delete this;

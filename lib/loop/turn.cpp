@@ -225,11 +225,13 @@ void LoopState::set_attention() noexcept {
 /// Whether something outside is sure to come some day, as far as one can know.
 bool LoopState::is_awaited() const {
   return descriptors->is_awaited() || outsiders->threads.load(std::memory_order_acquire) > 0 ||
-         outsiders->owners.load(std::memory_order_relaxed) > 0;
+         outsiders->owners.load(std::memory_order_relaxed) > 0 ||
+         (options.clock == nullptr && outsiders->signals.load(std::memory_order_relaxed) > 0);
 }
 
 bool LoopState::others_could_post() const {
-  if (options.clock != nullptr && outsiders->callbacks.load(std::memory_order_acquire) == 0) {
+  if (options.clock != nullptr && outsiders->callbacks.load(std::memory_order_acquire) == 0 &&
+      outsiders->signals.load(std::memory_order_relaxed) == 0) {
     return false;
   }
   return foreign_threads_exist();
