@@ -5,6 +5,8 @@
 
 #include <jumpcut/impl/saved.hpp>
 
+#include <csignal>
+
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define JUMPCUT_ASAN 1
@@ -87,6 +89,30 @@ inline constexpr int own_threads = 1;
 inline constexpr int own_threads = 0;
 #endif
 
+/// ThreadSanitizer holds a signal back until the stack that it came on makes a call that it knows.
+/// What is held for a stack that is left would stay there, so while one lives no signal comes, and
+/// those that were held have had their handlers called. epoll_pwait2 is no call that it knows.
+#ifdef JUMPCUT_TSAN
+inline constexpr bool holds_signals = true;
+
+class NoSignals {
+ public:
+  NoSignals() noexcept {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before_);
+  }
+  NoSignals(const NoSignals&) = delete;
+  NoSignals& operator=(const NoSignals&) = delete;
+  ~NoSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+ private:
+  sigset_t before_;
+};
+#else
+inline constexpr bool holds_signals = false;
+#endif
+
 /// The bounds of the thread's own stack, or none if they can't be had; some microseconds the first
 /// time.
 const ToolStack& thread_stack() noexcept;
@@ -133,6 +159,7 @@ inline void destroy([[maybe_unused]] ToolStack& stack) noexcept {
 #endif
 #ifdef JUMPCUT_TSAN
   if (from.tool == nullptr) from.tool = __tsan_get_current_fiber();
+  const NoSignals held_back;
   __tsan_switch_to_fiber(to.tool, 0);
 #endif
 }
@@ -165,6 +192,7 @@ struct Visit {
 #endif
 #ifdef JUMPCUT_TSAN
   visit.visitor.tool = __tsan_get_current_fiber();
+  const NoSignals held_back;
   __tsan_switch_to_fiber(visit.visited.tool, 0);
 #endif
 }
@@ -193,6 +221,7 @@ struct Visit {
   __sanitizer_finish_switch_fiber(visit.visitor.tool, nullptr, nullptr);
 #endif
 #ifdef JUMPCUT_TSAN
+  const NoSignals held_back;
   __tsan_switch_to_fiber(visit.visitor.tool, 0);
 #endif
 }

@@ -5,6 +5,7 @@
 
 #include <jumpcut/error.hpp>
 
+#include "base/sanitizers.hpp"
 #include "base/system_error.hpp"
 
 #include <algorithm>
@@ -37,6 +38,7 @@ long epoll_pwait2(int epoll, epoll_event* events, int size, const Timespec* time
 
 /// Linux before 5.11 and some emulators say ENOSYS; some sandboxes, which know it not, EPERM.
 bool has_epoll_pwait2() noexcept {
+  if constexpr (sanitizers::holds_signals) return false;
   static const bool has = epoll_pwait2(-1, nullptr, 1, nullptr) < 0 && errno == EBADF;
   return has;
 }
