@@ -5,6 +5,7 @@
 #include <jumpcut/address.hpp>
 #include <jumpcut/clock.hpp>
 #include <jumpcut/descriptor.hpp>
+#include <jumpcut/impl/cache_line.hpp>
 #include <jumpcut/impl/task_base.hpp>
 
 #include "io/bare_calls.hpp"
@@ -23,7 +24,7 @@ namespace jumpcut::impl {
 
 /// The descriptor itself. Operations hold a reference, since their Descriptor may be destroyed
 /// while they wait.
-class alignas(64) DescriptorState {
+class alignas(cache_line) DescriptorState {
  public:
   DescriptorState() noexcept = default;
   DescriptorState(const DescriptorState&) = delete;

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <jumpcut/impl/cache_line.hpp>
 #include <jumpcut/stream.hpp>
 
 #include "io/waiters.hpp"
@@ -77,7 +78,7 @@ class StreamDoor {
 };
 
 /// References to it are counted by its loop's thread alone.
-class alignas(64) StreamState {
+class alignas(cache_line) StreamState {
  public:
   StreamState(Socket connected, bool pipe, const StreamOptions& wanted)
       : socket(std::move(connected)), is_socket(!pipe), options(wanted) {}

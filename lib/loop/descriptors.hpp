@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <jumpcut/impl/cache_line.hpp>
 #include <jumpcut/impl/loop_handle.hpp>
 #include <jumpcut/impl/task_base.hpp>
 
@@ -40,7 +41,7 @@ class DescriptorWait {
 };
 
 /// What is known of a descriptor, in one cache line.
-struct alignas(64) Watched {
+struct alignas(cache_line) Watched {
   std::uint32_t generation = 0;  ///< in the tags of its events; 0: nobody is concerned with it
   std::uint32_t interest = 0;    ///< what the poller was told last
   bool owned = false;

@@ -12,6 +12,7 @@
 
 #pragma once
 
+#include <jumpcut/impl/cache_line.hpp>
 #include <jumpcut/impl/posted_callback.hpp>
 
 #include <atomic>
@@ -64,14 +65,12 @@ class PostQueue {
  private:
   void open_list(bool consumer_sleeps) noexcept;
 
-  static constexpr std::size_t line = 64;
-
-  alignas(line) std::atomic<PostNode*> head_{nullptr};
+  alignas(cache_line) std::atomic<PostNode*> head_{nullptr};
   std::atomic<std::uint32_t> announced_{0};  ///< lists whose opener has told the consumer
   std::atomic<std::uint32_t>& attention_;
   const std::uint32_t bit_;
   int fd_;
-  alignas(line) std::uint32_t taken_ = 0;  ///< lists that the consumer took
+  alignas(cache_line) std::uint32_t taken_ = 0;  ///< lists that the consumer took
 };
 
 }  // namespace jumpcut::impl

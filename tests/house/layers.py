@@ -71,6 +71,7 @@ PUBLIC = {
     "cancel_scope.hpp": "loop",
     "clock.hpp": "loop",
     "handle.hpp": "loop",
+    "impl/cache_line.hpp": "base",
     "impl/callback_ticket.hpp": "loop",
     "impl/deadline.hpp": "loop",
     "impl/loop_handle.hpp": "loop",

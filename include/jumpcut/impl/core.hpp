@@ -1,5 +1,6 @@
 #pragma once
 
+#include <jumpcut/impl/cache_line.hpp>
 #include <jumpcut/impl/config.hpp>
 #include <jumpcut/impl/export.hpp>
 #include <jumpcut/impl/ready_queue.hpp>
@@ -128,11 +129,10 @@ struct JUMPCUT_API Core {
   [[gnu::always_inline]] void prefetch_next_stack() const noexcept {
     if (ready.empty() || !ready.front().is_fiber()) return;
     const Fiber& next = ready.front().fiber();
-    constexpr std::size_t line = 64;
     constexpr std::size_t lines = 7;
     const auto* place = static_cast<const std::byte*>(next.saved_.sp);
-    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(place + i * line);
-    __builtin_prefetch(reinterpret_cast<const std::byte*>(&next) + line);
+    for (std::size_t i = 0; i < lines; ++i) __builtin_prefetch(place + i * cache_line);
+    __builtin_prefetch(reinterpret_cast<const std::byte*>(&next) + cache_line);
   }
 
   /// All that a fiber owns and the assembly does not know changes hands, then the stacks. Returns

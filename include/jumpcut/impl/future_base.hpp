@@ -1,6 +1,7 @@
 #pragma once
 
 #include <jumpcut/error.hpp>
+#include <jumpcut/impl/cache_line.hpp>
 #include <jumpcut/impl/core.hpp>
 #include <jumpcut/impl/job.hpp>
 #include <jumpcut/impl/listener.hpp>
@@ -203,7 +204,7 @@ class JUMPCUT_API FutureBase {
   bool is_held_by_waiter() const noexcept;
 
   /// Of most futures: this, and a value, in one cache line.
-  static constexpr std::size_t plain_size = 64;
+  static constexpr std::size_t plain_size = cache_line;
   /// Where slot() is, is told in steps of so many bytes.
   static constexpr std::size_t slot_step = 8;
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <jumpcut/impl/cache_line.hpp>
 #include <jumpcut/impl/export.hpp>
 
 #include <cstddef>
@@ -32,12 +33,12 @@ class JUMPCUT_API Memory {
     Shelf& shelf = shelf_of(size);
     if (shelf.top == shelf.bottom) return take_aside(size);
     void* memory = *--shelf.top;
-    if (size > line) {
+    if (size > cache_line) {
       // Who takes large ones writes all over them, and may take many: so the one after the next few
       // is asked for.
       const auto* later = static_cast<const std::byte*>(shelf.top[-ahead]);
       __builtin_prefetch(later, 1);
-      __builtin_prefetch(later + line, 1);
+      __builtin_prefetch(later + cache_line, 1);
     }
     return memory;
   }
@@ -62,7 +63,6 @@ class JUMPCUT_API Memory {
  private:
   static constexpr std::size_t step = 32;
   static constexpr std::size_t largest = 512;
-  static constexpr std::size_t line = 64;  // of the cache
   static constexpr std::ptrdiff_t ahead = 4;
   /// What was given back last is taken first, without asking the heap: it is in the cache. The
   /// list lies apart from what it keeps, so who takes many needn't wait for each of them to find

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <jumpcut/impl/cache_line.hpp>
 #include <jumpcut/impl/export.hpp>
 #include <jumpcut/impl/listener.hpp>
 #include <jumpcut/impl/saved.hpp>
@@ -38,7 +39,7 @@ class Wait;
 /// A stack that can be switched to, and all that belongs to it: name, exceptions in flight, errno,
 /// floating-point control words. Made by Scheduler::spawn(), once it is the fiber's turn; lives at
 /// the top of its own stack until its function has returned. Belongs to one thread for good.
-class JUMPCUT_API alignas(64) Fiber {
+class JUMPCUT_API alignas(impl::cache_line) Fiber {
  public:
   enum class State : std::uint8_t {
     ready,    ///< in the ready queue
