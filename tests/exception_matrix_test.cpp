@@ -4,9 +4,10 @@
 #include <jumpcut/lowlevel/park.hpp>
 #include <jumpcut/lowlevel/scheduler.hpp>
 
+#include "seed.hpp"
+
 #include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <exception>
 #include <random>
 #include <thread>
@@ -188,15 +189,10 @@ class Actor {
   std::uint64_t trace_ = 1;
 };
 
-std::uint64_t chosen_seed() {
-  const char* given = std::getenv("JUMPCUT_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
-}
-
 }  // namespace
 
 TEST_CASE("exceptions behave on fibers as on threads, whatever is thrown, caught and parked") {
-  const std::uint64_t seed = chosen_seed();
+  const std::uint64_t seed = test_seed();
   INFO("JUMPCUT_TEST_SEED=" << seed);
 
   std::array<std::uint64_t, actors> on_threads{};

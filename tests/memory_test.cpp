@@ -2,10 +2,11 @@
 
 #include <jumpcut/impl/memory.hpp>
 
+#include "seed.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <iterator>
 #include <random>
@@ -33,11 +34,6 @@ struct Piece {
     return std::all_of(bytes, bytes + size, [this](auto byte) { return byte == mark; });
   }
 };
-
-std::uint64_t test_seed() {
-  const char* given = std::getenv("JUMPCUT_TEST_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
-}
 
 }  // namespace
 

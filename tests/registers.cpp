@@ -1,10 +1,10 @@
 #include "registers.hpp"
 
 #include "context/first_frame.hpp"
+#include "seed.hpp"
 
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <iterator>
 #include <memory>
 
@@ -13,11 +13,6 @@ namespace registers {
 namespace {
 
 using jumpcut::impl::Saved;
-
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
-}
 
 std::string mismatch(const char* name, std::uint64_t wanted, std::uint64_t found) {
   char text[128];
@@ -28,16 +23,16 @@ std::string mismatch(const char* name, std::uint64_t wanted, std::uint64_t found
 
 }  // namespace
 
-std::uint64_t test_seed() {
-  std::uint64_t clock = static_cast<std::uint64_t>(std::time(nullptr)) * 1000003;
-  std::uint64_t seed = from_environment("JUMPCUT_TEST_SEED", clock);
+std::uint64_t printed_seed() {
+  const std::uint64_t seed = test_seed();
   std::printf("JUMPCUT_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
   std::fflush(stdout);
   return seed;
 }
 
 std::uint64_t test_rounds(std::uint64_t usual) {
-  return from_environment("JUMPCUT_TEST_ROUNDS", usual);
+  const char* given = std::getenv("JUMPCUT_TEST_ROUNDS");
+  return given == nullptr ? usual : std::strtoull(given, nullptr, 0);
 }
 
 #if defined(__x86_64__)

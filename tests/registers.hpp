@@ -66,8 +66,8 @@ class Random {
   std::uint64_t state_;
 };
 
-/// JUMPCUT_TEST_SEED, else one from the clock. Prints it.
-std::uint64_t test_seed();
+/// That of seed.hpp. Prints it.
+std::uint64_t printed_seed();
 
 /// JUMPCUT_TEST_ROUNDS, else `usual`.
 std::uint64_t test_rounds(std::uint64_t usual);
