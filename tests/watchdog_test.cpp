@@ -90,7 +90,7 @@ void run(Scheduler& scheduler, Heartbeat& heartbeat) {
 
 }  // namespace
 
-// These three come first: the handler is put in place once a process, and ThreadSanitizer starts no
+// These four come first: the handler is put in place once a process, and ThreadSanitizer starts no
 // thread in the child of a process that has threads.
 
 namespace {
@@ -138,6 +138,22 @@ TEST_CASE("nor does the watchdog's go there, should it come too late for the wat
     expect(foreign == 0, "it is nobody else's");
     std::raise(SIGURG);
     expect(foreign == 1, "as others are");
+  });
+  CHECK_THAT(ended.output, Catch::Equals(""));
+  CHECK(ended.exit_code == 0);
+}
+
+TEST_CASE("the watchdog's is known where no more signals can be queued") {
+  const Ended ended = in_child([] {
+    std::signal(SIGURG, &count_foreign);
+    const rlimit none = {};
+    expect(setrlimit(RLIMIT_SIGPENDING, &none) == 0, "as if so many were queued");
+    Scheduler scheduler;
+    Heartbeat heartbeat = watch_this_thread();
+    scheduler.spawn([] { spin(); });
+    run(scheduler, heartbeat);
+    expect(sanitized || stalls.front().is_sampled, "it is answered");
+    expect(foreign == 0, "it is nobody else's");
   });
   CHECK_THAT(ended.output, Catch::Equals(""));
   CHECK(ended.exit_code == 0);
@@ -345,6 +361,7 @@ TEST_CASE("the watchdog's thread keeps none of the program's descriptors") {
   Heartbeat heartbeat = watch_this_thread();
   run(scheduler, heartbeat);
   REQUIRE(has_watchdog_thread());
+  while (!Heartbeat::is_watchdog_resting()) sched_yield();  // to report, it opens some for a while
   CHECK(watchdog_descriptors() == 0);
 }
 

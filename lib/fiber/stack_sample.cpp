@@ -60,20 +60,34 @@ sigval token() noexcept {
   return value;
 }
 
-void handle(int signal, siginfo_t* info, void* context) noexcept {
-  const int error = errno;
-  if (info->si_code == SI_QUEUE && info->si_value.sival_ptr == token().sival_ptr) {
-    State asked = State::asked;
-    if (request.state.load(std::memory_order_acquire) == State::asked &&
-        pthread_equal(request.thread, pthread_self()) != 0 &&
-        request.state.compare_exchange_strong(asked, State::answering)) {
-      request.state.store(answer(), std::memory_order_release);
-    }
-  } else if ((previous.sa_flags & SA_SIGINFO) != 0) {
+/// Answers, if it is the watchdog's. It comes with a value, so that one that is too late is known
+/// from others'; but where no more signals can be queued for the user, it comes bare, from nobody,
+/// and is known only by being waited for.
+bool take(const siginfo_t& info) noexcept {
+  const bool has_value = info.si_code == SI_QUEUE && info.si_value.sival_ptr == token().sival_ptr;
+  const bool is_bare = info.si_code == SI_USER && info.si_pid == 0;
+  if (!has_value && !is_bare) return false;
+  State asked = State::asked;
+  if (request.state.load(std::memory_order_acquire) != State::asked ||
+      pthread_equal(request.thread, pthread_self()) == 0 ||
+      !request.state.compare_exchange_strong(asked, State::answering)) {
+    return has_value;
+  }
+  request.state.store(answer(), std::memory_order_release);
+  return true;
+}
+
+void pass_on(int signal, siginfo_t* info, void* context) noexcept {
+  if ((previous.sa_flags & SA_SIGINFO) != 0) {
     if (previous.sa_sigaction != nullptr) previous.sa_sigaction(signal, info, context);
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
     previous.sa_handler(signal);
   }
+}
+
+void handle(int signal, siginfo_t* info, void* context) noexcept {
+  const int error = errno;
+  if (!take(*info)) pass_on(signal, info, context);
   errno = error;
 }
 
