@@ -565,7 +565,7 @@ TEST_CASE("a loop of another thread leaves SIGINT alone") {
         }) == "fine");
 }
 
-// In this process: ThreadSanitizer lets no signal from outside into a forked child with threads.
+// In this process: in a fork of one with threads, ThreadSanitizer keeps what signals come.
 TEST_CASE("SIGINT from outside wakes a loop that sleeps") {
   const struct sigaction as_usual = {};
   struct sigaction before = {};

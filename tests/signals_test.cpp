@@ -63,7 +63,7 @@ TEST_CASE("a signal has its function called in a turn of its own, once for each 
   CHECK(others == 0);
 }
 
-TEST_CASE("a signal wakes a loop that sleeps, whichever thread it comes on") {
+TEST_CASE("a signal that comes on another thread wakes a loop that sleeps") {
   const OwnHandler own(SIGUSR2);
   jumpcut::run([] {
     const Future<> came;

@@ -259,6 +259,18 @@ TEST_CASE("a task that blocks in a system call is reported, and the call goes on
   for (int end : pipe_ends) close(end);
 }
 
+TEST_CASE("a task that goes on not to wait is reported each time its time has doubled") {
+  forget();
+  Scheduler scheduler;
+  Heartbeat heartbeat = watch_this_thread();
+  scheduler.spawn([] { spin(4); });
+  run(scheduler, heartbeat);
+  const std::lock_guard lock(mutex);
+  // What has no sample may be another step, that was slow to begin or to end.
+  std::erase_if(stalls, [](const Stall& stall) { return !stall.is_sampled; });
+  for (std::size_t i = 1; i < stalls.size(); ++i) CHECK(stalls[i].lasted > stalls[i - 1].lasted);
+}
+
 TEST_CASE("a step is too long after the threshold, after twice that, after four times") {
   StallTimer timer;
   const Progress working{1, 7};

@@ -222,7 +222,7 @@ void LoopState::set_attention() noexcept {
   }
 }
 
-/// Whether something outside is sure to come some day, as far as one can know.
+/// Whether something outside is expected, however long it takes: then there is no deadlock.
 bool LoopState::is_awaited() const {
   return descriptors->is_awaited() || outsiders->threads.load(std::memory_order_acquire) > 0 ||
          outsiders->owners.load(std::memory_order_relaxed) > 0 ||
