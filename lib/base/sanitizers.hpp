@@ -109,6 +109,11 @@ class NoSignals {
  private:
   sigset_t before_;
 };
+
+[[gnu::always_inline]] inline void switch_tool(void* to) noexcept {
+  const NoSignals held_back;
+  __tsan_switch_to_fiber(to, 0);
+}
 #else
 inline constexpr bool holds_signals = false;
 #endif
@@ -159,8 +164,7 @@ inline void destroy([[maybe_unused]] ToolStack& stack) noexcept {
 #endif
 #ifdef JUMPCUT_TSAN
   if (from.tool == nullptr) from.tool = __tsan_get_current_fiber();
-  const NoSignals held_back;
-  __tsan_switch_to_fiber(to.tool, 0);
+  switch_tool(to.tool);
 #endif
 }
 
@@ -192,8 +196,7 @@ struct Visit {
 #endif
 #ifdef JUMPCUT_TSAN
   visit.visitor.tool = __tsan_get_current_fiber();
-  const NoSignals held_back;
-  __tsan_switch_to_fiber(visit.visited.tool, 0);
+  switch_tool(visit.visited.tool);
 #endif
 }
 
@@ -221,8 +224,7 @@ struct Visit {
   __sanitizer_finish_switch_fiber(visit.visitor.tool, nullptr, nullptr);
 #endif
 #ifdef JUMPCUT_TSAN
-  const NoSignals held_back;
-  __tsan_switch_to_fiber(visit.visitor.tool, 0);
+  switch_tool(visit.visitor.tool);
 #endif
 }
 
